@@ -1,0 +1,1 @@
+"""Server side of Outpost: the slices, the database and the composition root."""

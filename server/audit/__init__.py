@@ -1,0 +1,1 @@
+"""Who looked at whose location and why, and what happened to accounts and devices."""

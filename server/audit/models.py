@@ -1,0 +1,59 @@
+"""Append-only records of looks and of security events."""
+
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from server.db.base import Base
+from server.db.types import CreatedAt, EnumText, Id, Json, TenantId
+
+
+class Purpose(StrEnum):
+    """Why a location was read; each read path declares one."""
+
+    LIVE_SUPERVISION = "live_supervision"
+    DAY_REVIEW = "day_review"
+    ALERT_REVIEW = "alert_review"
+    EXPORT = "export"
+    OWN_DATA = "own_data"
+    DEVICE_SUPPORT = "device_support"
+
+
+class AccessEntry(Base):
+    """One look of one account at one employee's location; visible to that employee."""
+
+    __tablename__ = "access_log"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "subject_id"], ["employees.tenant_id", "employees.id"]),
+        Index("ix_access_log_subject", "tenant_id", "subject_id", "at"),
+        Index("ix_access_log_actor", "tenant_id", "actor_id", "at"),
+    )
+
+    tenant_id: Mapped[TenantId]
+    id: Mapped[Id]
+    at: Mapped[CreatedAt]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str]
+    subject_id: Mapped[UUID]
+    purpose: Mapped[Purpose] = mapped_column(EnumText(Purpose))
+    view: Mapped[str]
+    about_on: Mapped[date | None]
+    reason: Mapped[str | None]
+
+
+class SecurityEvent(Base):
+    """A sign-in, refusal, enrolment, revocation or change of rights."""
+
+    __tablename__ = "security_events"
+    __table_args__ = (Index("ix_security_events_at", "tenant_id", "at"),)
+
+    tenant_id: Mapped[TenantId]
+    id: Mapped[Id]
+    at: Mapped[CreatedAt]
+    actor_id: Mapped[UUID | None]
+    kind: Mapped[str]
+    subject: Mapped[str | None]
+    detail: Mapped[Json] = mapped_column(default=dict)

@@ -1,0 +1,1 @@
+"""What the MQTT broker is told: configuration text, access rules, password hashes."""

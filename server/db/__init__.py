@@ -1,0 +1,1 @@
+"""Database access without Flask: engine, session, base, column types, spatial SQL."""

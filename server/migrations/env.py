@@ -1,0 +1,43 @@
+"""Alembic environment: one transaction a revision, short locks, PostGIS-aware comparison."""
+
+import os
+
+from alembic import context
+from geoalchemy2 import alembic_helpers
+from sqlalchemy import create_engine, pool, text
+
+from server.migrations.registry import Base
+
+# Weekly partitions come and go with time; they are upkeep's, not the schema's.
+_PARTITION_PREFIX = "fixes_"
+
+
+def _include_object(
+    obj: object, name: str | None, kind: str, reflected: bool, compare: object
+) -> bool:  # noqa: FBT001
+    if kind == "table" and name is not None and name.startswith(_PARTITION_PREFIX):
+        return False
+    return alembic_helpers.include_object(obj, name, kind, reflected, compare)
+
+
+def _run() -> None:
+    engine = create_engine(os.environ["OUTPOST_OWNER_DATABASE_URL"], poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        # A migration that cannot get its lock gives up instead of stopping ingest behind it.
+        connection.execute(text("SET lock_timeout = '2s'"))
+        connection.execute(text("SET timezone = 'UTC'"))
+        connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            include_object=_include_object,
+            process_revision_directives=alembic_helpers.writer,
+            render_item=alembic_helpers.render_item,
+            transaction_per_migration=True,
+            compare_type=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+_run()

@@ -1,0 +1,1 @@
+"""Tenants, units, employees, accounts, roles and devices, and the one policy function."""

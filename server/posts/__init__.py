@@ -1,0 +1,1 @@
+"""Posts with versioned geofences, shifts, the roster and the duty windows it makes."""

@@ -1,0 +1,1 @@
+"""Fixes and what follows from them: ledger, quarantine, last positions, presence, trajectories."""
