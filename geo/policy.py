@@ -1,0 +1,180 @@
+"""Thresholds with units and versions: the whole of what an organisation may tune.
+
+A verdict copies the policy it used into its evidence, so an old verdict can be replayed
+after the policy has changed.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Final, Self, TypeVar
+
+from geo.errors import PolicyError
+
+DEFAULT_VERSION: Final = "default-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPolicy:
+    """When a fix is doubted. Doubt is a flag; nothing is dropped."""
+
+    future_s: float = 120.0
+    """Device clock this far ahead of the server: the time cannot be believed."""
+    clock_s: float = 10.0
+    """Device clock this far ahead of the server: worth a note."""
+    late_s: float = 300.0
+    """Received this long after it was measured."""
+    jump_mps: float = 100.0
+    """Speed between neighbours, net of both accuracies, that nothing on the ground reaches."""
+    coarse_m: float = 1_000.0
+    """Accuracy radius beyond which a fix is only a region."""
+    frozen_fixes: int = 30
+    """So many identical positions in a row, claimed by GPS, are not a measurement."""
+    frozen_accuracy_m: float = 20.0
+    null_island_deg: float = 0.001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackPolicy:
+    """How a day of fixes becomes stops, trips and gaps."""
+
+    max_speed_mps: float = 100.0
+    """Faster between neighbours is an error of measurement (300 km/h trains stay below)."""
+    spike_mps: float = 10.0
+    """Out and back at this net speed, to where it started, is an error of measurement."""
+    spike_max_s: float = 900.0
+    """A run of displaced fixes longer than this is believed."""
+    max_accuracy_m: float = 200.0
+    """Coarser fixes do not join the line."""
+    assumed_accuracy_m: float = 10.0
+    """Accuracy radius of a GPS fix that claims none."""
+    max_gap_s: float = 600.0
+    """Silence longer than this while moving is a gap."""
+    bridge_max_s: float = 57_600.0
+    """Silence up to this inside one stop is inferred stay (phones sleep while they rest)."""
+    stop_radius_m: float = 80.0
+    stop_min_s: float = 300.0
+    stop_outlier_s: float = 120.0
+    """An excursion from a stop shorter than this does not end it."""
+    stop_merge_s: float = 300.0
+    """Stops at one place with no more than this between them are one."""
+    gate_m: float = 10.0
+    """Smallest displacement that counts as movement; removes the sum of jitter."""
+    detour_low: float = 1.0
+    detour_mid: float = 1.2
+    detour_high: float = 1.6
+    """Way over straight line in a gap between two places."""
+    sparse_s: float = 5.0
+    """Steps longer than this cut corners."""
+    sparse_share: float = 0.10
+    """How much longer than the chord such a step may have been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresencePolicy:
+    """How fixes become inside, outside or unknown."""
+
+    buffer_share: float = 0.10
+    """Part of a circle's radius beyond the edge that still counts as the edge."""
+    buffer_min_m: float = 20.0
+    accuracy_cap_m: float = 100.0
+    """No more than this of a fix's accuracy is credited when it is far out."""
+    coarse_m: float = 200.0
+    """Coarser fixes decide only when their whole circle lies on one side."""
+    assumed_accuracy_m: float = 10.0
+    """Accuracy of a GPS or Wi-Fi fix that claims none."""
+    exit_fixes: int = 2
+    """So many credible fixes outside, with none inside between them, make an exit."""
+    max_gap_s: float = 900.0
+    """Longer silence is unknown, from the last fix on."""
+    bridge_max_s: float = 1_800.0
+    """Silence up to this, inside before and after, is inferred inside."""
+    low_battery_pct: float = 5.0
+    """Silence after a battery this low is blamed on the battery."""
+    spike_mps: float = 10.0
+    spike_max_s: float = 900.0
+    max_speed_mps: float = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffPostPolicy:
+    """When being outside is worth a supervisor's time."""
+
+    min_outside_s: float = 600.0
+    settle_s: float = 0.0
+    """Grace after each duty start."""
+    min_fixes: int = 2
+    min_confidence: float = 0.5
+    cell_only_confidence: float = 0.6
+    """Ceiling when no satellite or Wi-Fi fix agrees: likely away, a lower grade."""
+    max_evidence_fixes: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All thresholds of the core under one version."""
+
+    version: str = DEFAULT_VERSION
+    quality: QualityPolicy = field(default_factory=QualityPolicy)
+    track: TrackPolicy = field(default_factory=TrackPolicy)
+    presence: PresencePolicy = field(default_factory=PresencePolicy)
+    off_post: OffPostPolicy = field(default_factory=OffPostPolicy)
+
+    @classmethod
+    def from_json(cls, document: str | bytes | Mapping[str, Any]) -> Self:
+        """Defaults overridden by a document; it needs to name only what it changes.
+
+        Raises
+        ------
+        PolicyError : not JSON, not an object, an unknown name, or a value that makes no sense.
+        """
+        if isinstance(document, (str, bytes)):
+            try:
+                document = json.loads(document)
+            except ValueError as error:
+                raise PolicyError("not_json", f"policy is not JSON: {error}") from None
+        if not isinstance(document, Mapping):
+            raise PolicyError("not_object", "policy is not a JSON object")
+        base = cls()
+        groups = {f.name: getattr(base, f.name) for f in fields(cls) if f.name != "version"}
+        unknown = sorted(set(document) - {*groups, "version"})
+        if unknown:
+            raise PolicyError(
+                "unknown_threshold", f"policy has no {unknown[0]!r}; it has {', '.join(groups)}"
+            )
+        version = document.get("version", "custom" if document else DEFAULT_VERSION)
+        if not isinstance(version, str) or not version:
+            raise PolicyError("bad_value", "policy version is a text")
+        changed = {
+            name: _override(group, document.get(name, {}), name) for name, group in groups.items()
+        }
+        return cls(version=version, **changed)
+
+    def to_json(self) -> dict[str, Any]:
+        """All thresholds, defaults included, as a plain dictionary in a fixed order."""
+        return asdict(self)
+
+
+_Group = TypeVar("_Group", QualityPolicy, TrackPolicy, PresencePolicy, OffPostPolicy)
+
+
+def _override(group: _Group, document: object, name: str) -> _Group:
+    if not isinstance(document, Mapping):
+        raise PolicyError("not_object", f"policy {name} is not a JSON object")
+    current = asdict(group)
+    changed: dict[str, float | int] = {}
+    for key, value in document.items():
+        if key not in current:
+            raise PolicyError("unknown_threshold", f"policy {name} has no {key!r}")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not math.isfinite(value)
+            or value < 0
+        ):
+            raise PolicyError("bad_value", f"policy {name}.{key} is not a number of 0 or more")
+        if isinstance(current[key], int) and value != int(value):
+            raise PolicyError("bad_value", f"policy {name}.{key} is a whole number")
+        changed[key] = type(current[key])(value)
+    return replace(group, **changed)  # type: ignore[arg-type]

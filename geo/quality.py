@@ -1,0 +1,158 @@
+"""Doubts about fixes as they arrive. Flags, never drops: evidence stays."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+
+from geo.distance import FloatArray, geodesics_m
+from geo.fix import BoolArray, Fix, FixArray, IntArray, QualityFlag, Source, to_epoch_s
+from geo.policy import QualityPolicy
+
+
+def flag_batch(
+    fixes: Sequence[Fix],
+    *,
+    policy: QualityPolicy,
+    devices: Sequence[Hashable] | None = None,
+    previous: Mapping[Hashable, Fix] | None = None,
+) -> list[QualityFlag]:
+    """Flag a batch of arriving fixes, in the order given.
+
+    Flags that need neighbours (jump, frozen, duplicate) see what is in the batch and the
+    previous fix of each device; they help people and dashboards, and no verdict rests on
+    them, because they depend on how messages were batched.
+
+    Parameters
+    ----------
+    fixes : any order, any mixture of devices.
+    policy : thresholds.
+    devices : ``(n,)`` owner of each fix; one device when left out.
+    previous : last stored fix by device, to compare the first of the batch with.
+
+    Returns
+    -------
+    ``(n,)`` flags: those the decoder already set, and those found here. O(n log n).
+    """
+    n = len(fixes)
+    if n == 0:
+        return []
+    owners = list(devices) if devices is not None else [None] * n
+    earlier = previous or {}
+    numbers: dict[Hashable, int] = {}
+    owner_no = np.array(
+        [numbers.setdefault(owner, len(numbers)) for owner in owners], dtype=np.int64
+    )
+    known = [(numbers[owner], fix) for owner, fix in earlier.items() if owner in numbers]
+
+    rows = [*fixes, *(fix for _, fix in known)]
+    owner_no = np.concatenate([owner_no, np.array([no for no, _ in known], dtype=np.int64)])
+    t = np.array([to_epoch_s(f.fixed_at) for f in rows])
+    lon = np.array([f.lon_deg for f in rows])
+    lat = np.array([f.lat_deg for f in rows])
+    accuracy = np.array([np.nan if f.accuracy_m is None else f.accuracy_m for f in rows])
+    received = np.array(
+        [np.nan if f.received_at is None else to_epoch_s(f.received_at) for f in rows]
+    )
+    flags = np.array([int(f.flags) for f in rows], dtype=np.int64)
+
+    _set(flags, QualityFlag.MOCK, np.array([f.mock is True for f in rows]))
+    _set(flags, QualityFlag.PING, np.array([f.trigger == "p" for f in rows]))
+    _set(flags, QualityFlag.NO_ACCURACY, np.isnan(accuracy))
+    _set(flags, QualityFlag.COARSE, accuracy > policy.coarse_m)
+    _set(flags, QualityFlag.FUTURE, t - received > policy.future_s)
+    _set(flags, QualityFlag.CLOCK, t - received > policy.clock_s)
+    _set(flags, QualityFlag.LATE, received - t > policy.late_s)
+    _set(flags, QualityFlag.NULL_ISLAND, _is_placeholder(lon, lat, policy.null_island_deg))
+
+    order = np.lexsort((np.array([f.key for f in rows]), t, owner_no))
+    satellite = np.array([f.source is Source.GPS for f in rows]) & (
+        accuracy < policy.frozen_accuracy_m
+    )
+    _flag_neighbours(
+        flags,
+        order=order,
+        owner_no=owner_no,
+        t=t,
+        lon=lon,
+        lat=lat,
+        accuracy=accuracy,
+        satellite=satellite,
+        policy=policy,
+    )
+    return [QualityFlag(int(value)) for value in flags[:n]]
+
+
+def flag_series(fixes: FixArray, *, policy: QualityPolicy) -> FixArray:
+    """Flag a whole series of one person as far as columns allow: place, coarse, jump, frozen."""
+    if len(fixes) == 0:
+        return fixes
+    flags = fixes.flags.copy()
+    _set(flags, QualityFlag.COARSE, fixes.accuracy_m > policy.coarse_m)
+    _set(
+        flags,
+        QualityFlag.NULL_ISLAND,
+        _is_placeholder(fixes.lon_deg, fixes.lat_deg, policy.null_island_deg),
+    )
+    satellite = fixes.is_source(Source.GPS) & (fixes.accuracy_m < policy.frozen_accuracy_m)
+    _flag_neighbours(
+        flags,
+        order=np.arange(len(fixes)),
+        owner_no=np.zeros(len(fixes), dtype=np.int64),
+        t=fixes.epoch_s,
+        lon=fixes.lon_deg,
+        lat=fixes.lat_deg,
+        accuracy=fixes.accuracy_m,
+        satellite=satellite,
+        policy=policy,
+    )
+    return FixArray.from_arrays(
+        epoch_s=fixes.epoch_s,
+        lon_deg=fixes.lon_deg,
+        lat_deg=fixes.lat_deg,
+        accuracy_m=fixes.accuracy_m,
+        speed_mps=fixes.speed_mps,
+        battery_pct=fixes.battery_pct,
+        source=fixes.source,
+        flags=flags,
+        keys=fixes.keys,
+    )
+
+
+def _set(flags: IntArray, flag: QualityFlag, mask: BoolArray) -> None:
+    flags[mask] |= int(flag)
+
+
+def _is_placeholder(lon: FloatArray, lat: FloatArray, tolerance_deg: float) -> BoolArray:
+    """Positions that programs write when they have none: 0/0, whole degrees, one number twice."""
+    null_island = (np.abs(lon) <= tolerance_deg) & (np.abs(lat) <= tolerance_deg)
+    whole = (lon == np.round(lon)) & (lat == np.round(lat))
+    return np.asarray(null_island | whole | (lon == lat))
+
+
+def _flag_neighbours(
+    flags: IntArray,
+    *,
+    order: IntArray,
+    owner_no: IntArray,
+    t: FloatArray,
+    lon: FloatArray,
+    lat: FloatArray,
+    accuracy: FloatArray,
+    satellite: BoolArray,
+    policy: QualityPolicy,
+) -> None:
+    """Set the flags that compare a fix with the one before it of the same owner."""
+    a, b = order[:-1], order[1:]
+    together = owner_no[a] == owner_no[b]
+    length = geodesics_m(lon1_deg=lon[a], lat1_deg=lat[a], lon2_deg=lon[b], lat2_deg=lat[b])
+    slack = np.nan_to_num(accuracy[a]) + np.nan_to_num(accuracy[b])
+    elapsed = np.maximum(t[b] - t[a], 1.0)
+    flags[b[together & ((length - slack) / elapsed > policy.jump_mps)]] |= int(QualityFlag.JUMP)
+
+    same_place = together & (lon[a] == lon[b]) & (lat[a] == lat[b])
+    flags[b[same_place & (t[a] == t[b])]] |= int(QualityFlag.DUPLICATE)
+
+    # Runs of one position: number the runs, count their members, flag the long ones.
+    run = np.concatenate(([0], np.cumsum(~(same_place & satellite[a] & satellite[b]))))
+    long_run = np.bincount(run)[run] >= policy.frozen_fixes
+    flags[order[long_run]] |= int(QualityFlag.FROZEN)
