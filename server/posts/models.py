@@ -1,7 +1,6 @@
 """Tables of places and of the time people are expected at them."""
 
 from datetime import date, datetime, time
-from enum import StrEnum
 from uuid import UUID
 
 from geoalchemy2 import Geometry, WKBElement
@@ -19,26 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base
 from server.db.types import BigInt, CreatedAt, EnumText, Id, Json, TenantId, UtcDateTime
-
-
-class ExcusalKind(StrEnum):
-    """Why somebody on the roster need not be at the post."""
-
-    LEAVE = "leave"
-    OUTING = "outing"
-    VISIT = "visit"
-    DISPATCH = "dispatch"
-    BREAK = "break"
-    PAUSE = "pause"
-
-
-class PolicyKind(StrEnum):
-    """Families of thresholds; each family is one parameter class in `geo.policy`."""
-
-    PRESENCE = "presence"
-    OFF_POST = "off_post"
-    TRAJECTORY = "trajectory"
-    DUTY = "duty"
+from server.posts.rules import ExcusalKind, PolicyKind
 
 
 class Post(Base):
