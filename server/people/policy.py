@@ -1,0 +1,164 @@
+"""The scoped loader: the rules of `server.people.rules`, compiled to SQL.
+
+Pages, exports and streams find people and units through here and nowhere else. An object
+outside the scope and an object that does not exist give the same `NotFound`.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy.orm import Session
+
+from server.errors import NotFound
+from server.people.models import Employee, Membership, Unit, UnitAncestor, UnitKind
+from server.people.rules import Action, Principal, allows_self, granting_units
+
+
+@dataclass(frozen=True, slots=True)
+class EmployeeView:
+    """What screens need of one person; holds no location."""
+
+    id: UUID
+    number: str
+    name: str
+    title: str | None
+    phone: str | None
+    unit_id: UUID | None
+    unit_name: str | None
+    hired_on: date
+    left_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitView:
+    """One unit of the tree."""
+
+    id: UUID
+    parent_id: UUID | None
+    kind: UnitKind
+    name: str
+
+
+def local_date(now: datetime, zone: str) -> date:
+    """Return the calendar date of an instant in an IANA zone."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def units_in_scope(principal: Principal, action: Action, *, now: datetime) -> Select[UUID]:
+    """Return the SQL for the ids of the units on which `action` is allowed.
+
+    Parameters
+    ----------
+    principal : who asks; `principal.grants` are those in force at `now`.
+    action : what they want to do.
+    now : aware instant; unused by today's rules, which depend on grants only.
+
+    Returns
+    -------
+    A select of unit ids, usable as a subquery.
+    """
+    del now
+    return select(UnitAncestor.unit_id).where(_below_grants(principal, action)).distinct()
+
+
+def employees_in_scope(principal: Principal, action: Action, *, now: datetime) -> Select[UUID]:
+    """Return the SQL for the ids of the people to whom `action` is allowed.
+
+    Parameters
+    ----------
+    principal : who asks.
+    action : what they want to do.
+    now : aware instant; membership counts on its local date in the tenant's zone.
+
+    Returns
+    -------
+    A select of employee ids, usable as a subquery. The principal's own id is among them
+    when the action is open to oneself.
+    """
+    today = local_date(now, principal.zone)
+    members = select(Membership.employee_id).where(
+        Membership.tenant_id == principal.tenant_id,
+        Membership.during_on.contains(today),
+        Membership.unit_id.in_(units_in_scope(principal, action, now=now)),
+    )
+    reach: ColumnElement[bool] = Employee.id.in_(members)
+    if allows_self(principal, action):
+        reach = or_(reach, Employee.id == principal.employee_id)
+    return select(Employee.id).where(Employee.tenant_id == principal.tenant_id, reach)
+
+
+def scoped_employee(
+    session: Session, principal: Principal, action: Action, employee_id: UUID, *, now: datetime
+) -> EmployeeView:
+    """Load one person for one action.
+
+    Raises
+    ------
+    NotFound : there is no such person, or not for this principal and action.
+    """
+    today = local_date(now, principal.zone)
+    row = session.execute(
+        select(Employee, Membership.unit_id, Unit.name)
+        .outerjoin(
+            Membership,
+            and_(
+                Membership.tenant_id == Employee.tenant_id,
+                Membership.employee_id == Employee.id,
+                Membership.during_on.contains(today),
+            ),
+        )
+        .outerjoin(Unit, and_(Unit.tenant_id == Employee.tenant_id, Unit.id == Membership.unit_id))
+        .where(
+            Employee.tenant_id == principal.tenant_id,
+            Employee.id == employee_id,
+            Employee.id.in_(employees_in_scope(principal, action, now=now)),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    person, unit_id, unit_name = row
+    return EmployeeView(
+        id=person.id,
+        number=person.number,
+        name=person.name,
+        title=person.title,
+        phone=person.phone,
+        unit_id=unit_id,
+        unit_name=unit_name,
+        hired_on=person.hired_on,
+        left_on=person.left_on,
+    )
+
+
+def scoped_unit(
+    session: Session, principal: Principal, action: Action, unit_id: UUID, *, now: datetime
+) -> UnitView:
+    """Load one unit for one action.
+
+    Raises
+    ------
+    NotFound : there is no such unit, or not for this principal and action.
+    """
+    unit = session.scalars(
+        select(Unit).where(
+            Unit.tenant_id == principal.tenant_id,
+            Unit.id == unit_id,
+            Unit.id.in_(units_in_scope(principal, action, now=now)),
+        )
+    ).one_or_none()
+    if unit is None:
+        raise NotFound
+    return UnitView(id=unit.id, parent_id=unit.parent_id, kind=unit.kind, name=unit.name)
+
+
+def _below_grants(principal: Principal, action: Action) -> ColumnElement[bool]:
+    units = granting_units(principal, action)
+    if not units:
+        return false()
+    return and_(
+        UnitAncestor.tenant_id == principal.tenant_id,
+        UnitAncestor.ancestor_id.in_(sorted(units)),
+    )

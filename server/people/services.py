@@ -1,0 +1,67 @@
+"""The use cases of people, gathered from the modules that hold them."""
+
+from server.people.accounts import (
+    create_account,
+    grant_role,
+    revoke_grant,
+    set_active,
+    set_password,
+    set_preferences,
+)
+from server.people.devices import (
+    EnrolledDevice,
+    Ticket,
+    enrol_device,
+    issue_ticket,
+    open_ticket,
+    revoke_device,
+    rotate_device,
+    ticket_tenant,
+)
+from server.people.organisation import (
+    add_unit,
+    create_tenant,
+    end_employment,
+    hire_employee,
+    move_employee,
+    top_unit,
+)
+from server.people.sessions import (
+    SessionToken,
+    SignedIn,
+    end_sessions,
+    load_principal,
+    parse_cookie,
+    sign_in,
+    sign_out,
+)
+
+__all__ = [
+    "EnrolledDevice",
+    "SessionToken",
+    "SignedIn",
+    "Ticket",
+    "add_unit",
+    "create_account",
+    "create_tenant",
+    "end_employment",
+    "end_sessions",
+    "enrol_device",
+    "grant_role",
+    "hire_employee",
+    "issue_ticket",
+    "load_principal",
+    "move_employee",
+    "open_ticket",
+    "parse_cookie",
+    "revoke_device",
+    "revoke_grant",
+    "rotate_device",
+    "set_active",
+    "set_password",
+    "set_preferences",
+    "sign_in",
+    "sign_out",
+    "ticket_tenant",
+    "top_unit",
+]
