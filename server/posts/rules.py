@@ -37,8 +37,20 @@ class PolicyKind(StrEnum):
     DUTY = "duty"
 
 
+_MAX_NAME = 120
+
+GEO_GROUP = {
+    PolicyKind.PRESENCE: "presence",
+    PolicyKind.OFF_POST: "off_post",
+    PolicyKind.TRAJECTORY: "track",
+}
+"""Group of `geo.policy.Policy` that a family of thresholds fills."""
+
 CLOSES_DUTY = frozenset({ExcusalKind.LEAVE, ExcusalKind.PAUSE})
 """Excusals in which nobody is located at all; the others only excuse from the post."""
+
+MAX_GRACE_S = 14_400.0
+"""A grace beyond four hours would be another shift."""
 
 Span = tuple[datetime, datetime]
 """Half-open `[start, end)` of aware instants."""
@@ -72,6 +84,10 @@ class DutyPolicy:
                 raise InvalidInput("bad_threshold", f"{name} is not a number", fields={name: ""})
             if not isfinite(value) or value < 0:
                 raise InvalidInput("bad_threshold", f"{name} is below 0", fields={name: ""})
+        if params.get("grace_s", 0) > MAX_GRACE_S:
+            raise InvalidInput(
+                "bad_threshold", f"grace_s is above {MAX_GRACE_S:.0f}", fields={"grace_s": ""}
+            )
         policy = cls(version=version, **{name: float(value) for name, value in params.items()})
         if policy.no_signal_s < policy.stale_s:
             raise InvalidInput(
@@ -270,3 +286,18 @@ def windows_of(
                 )
             )
     return windows
+
+
+def clean_name(name: str) -> str:
+    """Return a name without space around it.
+
+    Raises
+    ------
+    InvalidInput : `name_missing`, `name_too_long` (over 120 characters).
+    """
+    cleaned = name.strip()
+    if not cleaned:
+        raise InvalidInput("name_missing", fields={"name": "name_missing"})
+    if len(cleaned) > _MAX_NAME:
+        raise InvalidInput("name_too_long", fields={"name": "name_too_long"})
+    return cleaned

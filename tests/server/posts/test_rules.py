@@ -1,3 +1,5 @@
+import itertools
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -36,6 +38,12 @@ ZONES = (
 dates = st.dates(date(1990, 1, 1), date(2036, 12, 31))
 clock_times = st.times().map(lambda t: t.replace(microsecond=0))
 zones = st.sampled_from(ZONES)
+
+
+def instants_or_none(on: date, starts: time, ends: time, zone: str) -> Span | None:
+    with suppress(InvalidInput):
+        return shift_instants(on, starts, ends, zone)
+    return None
 
 
 def utc(text: str) -> datetime:
@@ -129,14 +137,10 @@ def test_later_on_the_clock_is_never_earlier_in_time(
 
 @given(on=dates, change=clock_times, zone=zones)
 def test_shifts_that_touch_on_the_clock_tile_the_time(on: date, change: time, zone: str) -> None:
-    try:
-        _, day_end = shift_instants(on, time(0, 1), change, zone)
-        night_start, _ = shift_instants(on, change, time(0, 0), zone)
-    except InvalidInput as error:
-        assert error.code == "shift_skipped"
-        return
-    if change > time(0, 1):
-        assert day_end == night_start
+    day = instants_or_none(on, time(0, 1), change, zone)
+    night = instants_or_none(on, change, time(0, 0), zone)
+    if change > time(0, 1) and day and night:
+        assert day[1] == night[0]
 
 
 @given(on=dates, zone=zones)
@@ -149,12 +153,13 @@ def test_days_tile_the_calendar(on: date, zone: str) -> None:
 def test_a_shift_is_never_empty_nor_longer_than_a_day_and_a_change(
     on: date, starts: time, ends: time, zone: str
 ) -> None:
-    try:
-        start, end = shift_instants(on, starts, ends, zone)
-    except InvalidInput as error:
-        assert error.code == "shift_skipped"
-        return
-    assert timedelta() < end - start <= timedelta(hours=26)
+    span = instants_or_none(on, starts, ends, zone)
+    if span is None:
+        assert first_instant(datetime.combine(on, starts), ZoneInfo(zone)) >= first_instant(
+            datetime.combine(on, ends), ZoneInfo(zone)
+        )
+    else:
+        assert timedelta() < span[1] - span[0] <= timedelta(hours=26)
 
 
 T0 = utc("2026-11-18T00:00")
@@ -181,7 +186,7 @@ def test_subtracting_leaves_exactly_the_open_minutes(span: Span, closed: list[Sp
         expected = within(minute, [span]) and not within(minute, closed)
         assert within(minute, rest) == expected
     assert all(start < end for start, end in rest)
-    assert all(a[1] < b[0] for a, b in zip(rest, rest[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(rest))
 
 
 def shift(start: int, end: int) -> RosteredShift:

@@ -1,0 +1,366 @@
+"""What others may ask of posts, roster and excusals: duty windows, fences, lists."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from geoalchemy2 import WKBElement
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from geo.geofence import Geofence
+from server.posts import store
+from server.posts.duty import (
+    DutyPolicies,
+    duty_policies,
+    duty_version,
+    duty_windows,
+    geo_policy,
+    windows_of_day,
+)
+from server.posts.models import Excusal, Post, PostVersion, RosterEntry, Shift
+from server.posts.rules import ExcusalKind
+
+__all__ = [
+    "DutyPolicies",
+    "ExcusalView",
+    "FenceVersion",
+    "PostView",
+    "RosterView",
+    "ShiftView",
+    "duty_policies",
+    "duty_version",
+    "duty_windows",
+    "excusals_between",
+    "fence_at",
+    "fences_between",
+    "geo_policy",
+    "get_post",
+    "list_posts",
+    "list_shifts",
+    "post_history",
+    "roster_between",
+    "windows_of_day",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FenceVersion:
+    """A post's geofence as it held from an instant until the next version's.
+
+    Attributes
+    ----------
+    valid_from_at, valid_until_at : half-open; no end on the newest.
+    grace_s : seconds outside after which this post's rule speaks.
+    buffer_m : metres beyond the edge that still count as the edge; None for the policy's.
+    """
+
+    post_id: UUID
+    version_id: UUID
+    version: int
+    valid_from_at: datetime
+    valid_until_at: datetime | None
+    geofence: Geofence
+    grace_s: int
+    buffer_m: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExcusalView:
+    """A span in which somebody need not be at the post."""
+
+    id: UUID
+    employee_id: UUID
+    kind: ExcusalKind
+    starts_at: datetime
+    ends_at: datetime
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostView:
+    """A post with the version that holds at the instant asked for.
+
+    `shape` is GeoJSON (a circle is a Point with `radius_m`); None before the first version.
+    """
+
+    id: UUID
+    unit_id: UUID
+    unit_name: str
+    name: str
+    address: str | None
+    zone: str
+    closed_on: date | None
+    version: int | None
+    valid_from_at: datetime | None
+    shape: dict[str, Any] | None
+    grace_s: int | None
+    buffer_m: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftView:
+    """A named span of wall-clock time."""
+
+    id: UUID
+    name: str
+    starts: time
+    ends: time
+    retired_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RosterView:
+    """One line of a roster; instants are UTC, `zone` is where the shift's clock hangs."""
+
+    id: UUID
+    employee_id: UUID
+    employee_name: str
+    shift_id: UUID
+    shift_name: str
+    post_id: UUID | None
+    post_name: str | None
+    on_date: date
+    zone: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+def fence_at(
+    session: Session, post_id: UUID, at: datetime, *, tenant_id: int | None = None
+) -> FenceVersion | None:
+    """Return a post's fence as it held at an instant; None before its first version.
+
+    Parameters
+    ----------
+    tenant_id : spares a role that sees all tenants the search through them.
+    """
+    versions = _versions(session, [post_id], tenant_id=tenant_id)
+    holding = [v for v in versions if v.valid_from_at <= at]
+    return holding[-1] if holding else None
+
+
+def fences_between(
+    session: Session,
+    post_ids: Collection[UUID],
+    *,
+    tenant_id: int,
+    start_at: datetime,
+    end_at: datetime,
+) -> dict[UUID, list[FenceVersion]]:
+    """Return the versions of posts that held at some time of a span, in time order."""
+    found: dict[UUID, list[FenceVersion]] = defaultdict(list)
+    for version in _versions(session, post_ids, tenant_id=tenant_id):
+        if version.valid_from_at < end_at and (
+            version.valid_until_at is None or version.valid_until_at > start_at
+        ):
+            found[version.post_id].append(version)
+    return dict(found)
+
+
+def post_history(session: Session, *, tenant_id: int, post_id: UUID) -> list[FenceVersion]:
+    """Return every version of a post, oldest first."""
+    return _versions(session, [post_id], tenant_id=tenant_id)
+
+
+def excusals_between(
+    session: Session,
+    *,
+    tenant_id: int,
+    employee_id: UUID,
+    start_at: datetime,
+    end_at: datetime,
+) -> list[ExcusalView]:
+    """Return the excusals in force of one person that meet a span, in time order."""
+    query = (
+        select(Excusal)
+        .where(
+            Excusal.tenant_id == tenant_id,
+            Excusal.employee_id == employee_id,
+            Excusal.withdrawn_at.is_(None),
+            Excusal.starts_at < end_at,
+            Excusal.ends_at > start_at,
+        )
+        .order_by(Excusal.starts_at, Excusal.id)
+    )
+    return [
+        ExcusalView(
+            id=row.id,
+            employee_id=row.employee_id,
+            kind=row.kind,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            note=row.note,
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def list_posts(
+    session: Session, units: Select[UUID], *, at: datetime, with_closed: bool = False
+) -> list[PostView]:
+    """Return the posts of units with the version in force, by unit and name. One statement.
+
+    Parameters
+    ----------
+    units : ids of the units the reader may see.
+    at : instant whose version is shown; closed posts are those closed by its date in UTC.
+    """
+    newest = aliased(PostVersion)
+    current = (
+        select(func.max(newest.version))
+        .where(
+            newest.tenant_id == Post.tenant_id,
+            newest.post_id == Post.id,
+            newest.valid_from_at <= at,
+        )
+        .correlate(Post)
+        .scalar_subquery()
+    )
+    query = (
+        select(Post, PostVersion, store.units.c.name)
+        .join(
+            store.units,
+            and_(store.units.c.tenant_id == Post.tenant_id, store.units.c.id == Post.unit_id),
+        )
+        .outerjoin(
+            PostVersion,
+            and_(
+                PostVersion.tenant_id == Post.tenant_id,
+                PostVersion.post_id == Post.id,
+                PostVersion.version == current,
+            ),
+        )
+        .where(Post.unit_id.in_(units))
+        .order_by(store.units.c.name, Post.name, Post.id)
+    )
+    if not with_closed:
+        query = query.where((Post.closed_on.is_(None)) | (Post.closed_on > at.date()))
+    return [_post_view(*row) for row in session.execute(query).tuples()]
+
+
+def get_post(
+    session: Session, units: Select[UUID], *, post_id: UUID, at: datetime
+) -> PostView | None:
+    """Return one post of the units with the version in force; None when there is none."""
+    found = [p for p in list_posts(session, units, at=at, with_closed=True) if p.id == post_id]
+    return found[0] if found else None
+
+
+def list_shifts(session: Session, *, with_retired: bool = False) -> list[ShiftView]:
+    """Return the tenant's shifts by start."""
+    query = select(Shift).order_by(Shift.starts, Shift.name)
+    if not with_retired:
+        query = query.where(Shift.retired_on.is_(None))
+    return [
+        ShiftView(
+            id=row.id, name=row.name, starts=row.starts, ends=row.ends, retired_on=row.retired_on
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def roster_between(
+    session: Session, employees: Select[UUID], *, first_on: date, last_on: date
+) -> list[RosterView]:
+    """Return the roster of people over work dates, both included, by date, start and name."""
+    people = store.employees
+    query = (
+        select(RosterEntry, people.c.name, Shift.name, Post.name)
+        .join(
+            people,
+            and_(
+                people.c.tenant_id == RosterEntry.tenant_id,
+                people.c.id == RosterEntry.employee_id,
+            ),
+        )
+        .join(
+            Shift,
+            and_(Shift.tenant_id == RosterEntry.tenant_id, Shift.id == RosterEntry.shift_id),
+        )
+        .outerjoin(
+            Post, and_(Post.tenant_id == RosterEntry.tenant_id, Post.id == RosterEntry.post_id)
+        )
+        .where(
+            RosterEntry.employee_id.in_(employees),
+            RosterEntry.on_date.between(first_on, last_on),
+            RosterEntry.cancelled_at.is_(None),
+        )
+        .order_by(RosterEntry.on_date, RosterEntry.starts_at, people.c.name, RosterEntry.id)
+    )
+    return [
+        RosterView(
+            id=entry.id,
+            employee_id=entry.employee_id,
+            employee_name=employee_name,
+            shift_id=entry.shift_id,
+            shift_name=shift_name,
+            post_id=entry.post_id,
+            post_name=post_name,
+            on_date=entry.on_date,
+            zone=entry.zone,
+            starts_at=entry.starts_at,
+            ends_at=entry.ends_at,
+        )
+        for entry, employee_name, shift_name, post_name in session.execute(query).tuples()
+    ]
+
+
+def _versions(
+    session: Session, post_ids: Collection[UUID], *, tenant_id: int | None
+) -> list[FenceVersion]:
+    if not post_ids:
+        return []
+    query = (
+        select(PostVersion)
+        .where(PostVersion.post_id.in_(post_ids))
+        .order_by(PostVersion.post_id, PostVersion.valid_from_at)
+    )
+    if tenant_id is not None:
+        query = query.where(PostVersion.tenant_id == tenant_id)
+    rows: Sequence[PostVersion] = session.scalars(query).all()
+    following = [*rows[1:], None]
+    return [
+        FenceVersion(
+            post_id=row.post_id,
+            version_id=row.id,
+            version=row.version,
+            valid_from_at=row.valid_from_at,
+            valid_until_at=(
+                after.valid_from_at if after is not None and after.post_id == row.post_id else None
+            ),
+            geofence=_geofence(row.id, row.shape.desc, row.radius_m),
+            grace_s=row.grace_s,
+            buffer_m=row.buffer_m,
+        )
+        for row, after in zip(rows, following, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _geofence(version_id: UUID, shape_hex: str, radius_m: float | None) -> Geofence:
+    """Prepare a fence once: versions are never edited, so their id is a safe key."""
+    del version_id
+    return store.to_geofence(WKBElement(shape_hex, extended=True), radius_m)
+
+
+def _post_view(post: Post, version: PostVersion | None, unit_name: str) -> PostView:
+    fence = version and _geofence(version.id, version.shape.desc, version.radius_m)
+    return PostView(
+        id=post.id,
+        unit_id=post.unit_id,
+        unit_name=unit_name,
+        name=post.name,
+        address=post.address,
+        zone=post.zone,
+        closed_on=post.closed_on,
+        version=version.version if version else None,
+        valid_from_at=version.valid_from_at if version else None,
+        shape=fence.to_geojson() if fence else None,
+        grace_s=version.grace_s if version else None,
+        buffer_m=version.buffer_m if version else None,
+    )
