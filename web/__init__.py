@@ -1,0 +1,1 @@
+"""Pages for people at a desk: one sub-package a screen, around one frame."""

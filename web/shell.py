@@ -1,0 +1,128 @@
+"""The frame around every page: templates, static files, and what each template may call."""
+
+import json
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, g, request, url_for
+from flask.sansio.blueprints import BlueprintSetupState
+from flask_babel import get_locale
+from markupsafe import Markup
+
+from server.people.rules import ROLE_ACTIONS, Action, Principal
+from web import catalog, formats, navigation
+from web.icons import icon, status_shape
+from web.paths import STATIC
+
+blueprint = Blueprint(
+    "shell",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static",
+)
+
+LOCALES = ("zh", "en")
+THEMES = ("auto", "light", "dark")
+STATUSES = ("on_post", "off_post", "travelling", "stale", "no_signal", "off_duty")
+
+
+@blueprint.record_once
+def _prepare(state: BlueprintSetupState) -> None:
+    catalog.compile_catalogs()
+    env = state.app.jinja_env
+    env.globals.update(
+        icon=icon,
+        status_shape=status_shape,
+        asset=asset,
+        without_id=without_id,
+        STATUSES=STATUSES,
+    )
+    env.filters.update(
+        clock_time=formats.clock_time,
+        instant=formats.instant,
+        day=formats.day,
+        gmt_offset=formats.gmt_offset,
+        duration=formats.duration,
+        distance=formats.distance,
+        initial=formats.initial,
+    )
+    env.trim_blocks = True
+    env.lstrip_blocks = True
+
+
+@blueprint.app_context_processor
+def _frame() -> dict[str, Any]:
+    viewer: Principal | None = g.get("principal")
+    locale = str(get_locale() or "en")
+    return {
+        "viewer": viewer,
+        "locale": locale,
+        "html_lang": "zh-CN" if locale.startswith("zh") else "en",
+        "theme": theme_of(viewer),
+        "nav_groups": _nav(current_app, viewer) if viewer is not None else [],
+        "section": request.blueprint or "",
+        "here": request.full_path.rstrip("?"),
+        "import_map": import_map,
+    }
+
+
+@blueprint.get("/i18n/<locale>.json")
+def messages(locale: str) -> Response:
+    """Texts that browser modules show, in one language."""
+    body = catalog.browser_catalog(locale if locale in LOCALES else "en")
+    response = Response(body, mimetype="application/json")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def theme_of(viewer: Principal | None) -> str:
+    """Return the theme in force: the account's, else the cookie's, else the system's."""
+    chosen = (viewer.theme if viewer else None) or request.cookies.get("theme")
+    return chosen if chosen in THEMES else "auto"
+
+
+def asset(path: str) -> str:
+    """Return the address of a static file with a version taken from its content."""
+    return url_for("shell.static", filename=path, v=_version(path, _stamp(STATIC / path)))
+
+
+def import_map() -> Markup:
+    """Return the JSON of the page's import map: module names → versioned files."""
+    modules = sorted((STATIC / "app").glob("*.js"))
+    imports = {f"app/{module.stem}": asset(f"app/{module.name}") for module in modules}
+    imports["maplibre-gl"] = url_for("shell.static", filename="vendor/maplibre-gl/maplibre-gl.mjs")
+    imports["terra-draw"] = url_for(
+        "shell.static", filename="vendor/terra-draw/terra-draw.modern.js"
+    )
+    text = json.dumps({"imports": imports}).replace("<", "\\u003c")
+    return Markup(text)  # noqa: S704 - addresses of our own files, no "<" left
+
+
+def without_id(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes of a control without `id`, which the field macro sets itself."""
+    return {key: value for key, value in attributes.items() if key != "id"}
+
+
+def _nav(app: Flask, viewer: Principal) -> list[navigation.NavGroup]:
+    held = {action for role, _unit in viewer.grants for action in ROLE_ACTIONS[role]}
+    if viewer.employee_id is not None:
+        held.add(Action.VIEW_OWN)
+    return navigation.visible_groups(app.view_functions.keys(), held)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=512)
+def _version(path: str, stamp: int) -> str:
+    if not stamp:
+        return "missing"
+    return sha256((STATIC / path).read_bytes()).hexdigest()[:10]
