@@ -199,7 +199,7 @@ class _Shift:
     by_deg: float
 
     def __call__(self, xy: FloatArray) -> FloatArray:
-        return xy + np.array([self.by_deg, 0.0])
+        return np.asarray(xy + np.array([self.by_deg, 0.0]))
 
 
 def _cut_at_antimeridian(area: _Area) -> _Area:

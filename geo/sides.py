@@ -1,0 +1,85 @@
+"""On which side of a fence each fix shows the person, if it shows anything."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from geo.distance import FloatArray
+from geo.fix import NOT_EVIDENCE, BoolArray, FixArray, IntArray, Source
+from geo.geofence import Geofence
+from geo.policy import PresencePolicy
+from geo.trackpoints import displaced
+
+INSIDE: Final = -1
+UNDECIDED: Final = 0
+OUTSIDE: Final = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """Fixes of one person against one fence, as columns.
+
+    Attributes
+    ----------
+    fixes : the fixes judged.
+    distance_m : ``(n,)`` signed distance to the edge, negative inside.
+    accuracy_m : ``(n,)`` accuracy used; infinite when nothing is known about a cell position.
+    margin_m : ``(n,)`` metres by which the fix clears the limit for outside; above 0 is outside.
+    side : ``(n,)`` `INSIDE`, `UNDECIDED` or `OUTSIDE`.
+    coarse : ``(n,)`` the fix decides only when its whole circle lies on one side.
+    evidence : ``(n,)`` the fix keeps or changes the state. The others are as good as silence.
+    """
+
+    fixes: FixArray
+    distance_m: FloatArray
+    accuracy_m: FloatArray
+    margin_m: FloatArray
+    side: IntArray
+    coarse: BoolArray
+    evidence: BoolArray
+
+
+def judge_sides(fixes: FixArray, fence: Geofence, *, policy: PresencePolicy) -> Sides:
+    """Judge every fix on its own, and displaced ones among their neighbours.
+
+    Outside means farther out than the edge buffer plus the accuracy of the fix, of which no
+    more than a cap is credited. Cell positions and other coarse fixes get full credit: they
+    decide only when the whole uncertainty circle lies on one side. Between inside and
+    outside a fine fix confirms whatever was true before. O(n log n).
+    """
+    accuracy = _accuracy(fixes, policy)
+    coarse = (accuracy > policy.coarse_m) | ~fixes.is_source(Source.GPS, Source.WIFI)
+    distance = fence.signed_distances_m(fixes.lon_deg, fixes.lat_deg)
+    credit = np.where(coarse, accuracy, np.minimum(accuracy, policy.accuracy_cap_m))
+    margin = distance - credit - edge_buffer_m(fence, policy=policy)
+
+    side = np.full(len(fixes), UNDECIDED, dtype=np.int64)
+    side[margin > 0.0] = OUTSIDE
+    side[np.where(coarse, distance + accuracy, distance) <= 0.0] = INSIDE
+
+    usable = ~fixes.has(NOT_EVIDENCE) & ((side != UNDECIDED) | ~coarse)
+    fine = np.flatnonzero(usable & ~coarse)
+    usable[
+        fine[
+            displaced(
+                fixes.take(fine),
+                accuracy[fine],
+                spike_mps=policy.spike_mps,
+                spike_max_s=policy.spike_max_s,
+                max_speed_mps=policy.max_speed_mps,
+            )
+        ]
+    ] = False
+    return Sides(fixes, distance, accuracy, margin, side, coarse, usable)
+
+
+def edge_buffer_m(fence: Geofence, *, policy: PresencePolicy) -> float:
+    """Metres beyond the edge that still count as the edge: a share of a circle's radius."""
+    return max(policy.buffer_share * (fence.radius_m or 0.0), policy.buffer_min_m)
+
+
+def _accuracy(fixes: FixArray, policy: PresencePolicy) -> FloatArray:
+    fine = fixes.is_source(Source.GPS, Source.WIFI)
+    assumed = np.where(fine, policy.assumed_accuracy_m, np.inf)
+    return np.where(np.isnan(fixes.accuracy_m), assumed, fixes.accuracy_m)

@@ -1,0 +1,162 @@
+"""Which fixes of a person may join a track, and which are errors of measurement."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from geo.distance import FloatArray, consecutive_m, geodesics_m
+from geo.fix import NOT_EVIDENCE, BoolArray, FixArray, IntArray, Source
+from geo.policy import TrackPolicy
+
+_RETURN_SHARE: Final = 0.3
+_MAX_ROUNDS: Final = 5
+_SMALL_PIECE: Final = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trackpoints:
+    """Accepted fixes, and the reasons why the others stay aside.
+
+    Attributes
+    ----------
+    fixes : the accepted ones, in canonical order; distinct instants.
+    accuracy_m : ``(n,)`` their accuracy, assumed where none was claimed.
+    displaced : how many were rejected because nobody can have been there.
+    coarse : how many were too coarse, or located by cell.
+    unusable : how many carry a flag that disqualifies (mock, ping, ...).
+    """
+
+    fixes: FixArray
+    accuracy_m: FloatArray
+    displaced: int
+    coarse: int
+    unusable: int
+
+
+def select_trackpoints(fixes: FixArray, *, policy: TrackPolicy) -> Trackpoints:
+    """Accept the fixes that can be points of one track.
+
+    Cell positions never join the line, whatever accuracy they claim; neither do fixes
+    flagged as placeholders, mocks or pings. Of several fixes at one instant the most
+    accurate is taken. O(n log n).
+    """
+    usable = ~fixes.has(NOT_EVIDENCE)
+    accuracy = np.where(np.isnan(fixes.accuracy_m), policy.assumed_accuracy_m, fixes.accuracy_m)
+    fine = ~fixes.is_source(Source.CELL, Source.LBS) & (accuracy <= policy.max_accuracy_m)
+    index = _best_per_instant(fixes.epoch_s, accuracy, np.flatnonzero(usable & fine))
+    wrong = displaced(
+        fixes.take(index),
+        accuracy[index],
+        spike_mps=policy.spike_mps,
+        spike_max_s=policy.spike_max_s,
+        max_speed_mps=policy.max_speed_mps,
+    )
+    accepted = index[~wrong]
+    return Trackpoints(
+        fixes=fixes.take(accepted),
+        accuracy_m=accuracy[accepted],
+        displaced=int(np.count_nonzero(wrong)),
+        coarse=int(np.count_nonzero(usable & ~fine)),
+        unusable=int(np.count_nonzero(~usable)),
+    )
+
+
+def displaced(
+    fixes: FixArray,
+    accuracy_m: FloatArray,
+    *,
+    spike_mps: float,
+    spike_max_s: float,
+    max_speed_mps: float,
+) -> BoolArray:
+    """Find fixes where the person cannot have been, whatever accuracy they claim.
+
+    Two patterns: a short run that is reached and left at unreachable speed and returns to
+    where it began (reflections indoors), and a fix or two that only an impossible speed
+    connects with the rest. Speeds are net of both accuracies.
+
+    Parameters
+    ----------
+    fixes : ``(n,)`` in canonical order.
+    accuracy_m : ``(n,)`` metres, without NaN.
+
+    Returns
+    -------
+    Mask ``(n,)``. O(n log n).
+    """
+    wrong = np.zeros(len(fixes), dtype=np.bool_)
+    for _ in range(_MAX_ROUNDS):
+        index = np.flatnonzero(~wrong)
+        runs = _spikes(fixes, accuracy_m, index, spike_mps, spike_max_s)
+        if not runs:
+            break
+        for first, last in runs:
+            wrong[index[first : last + 1]] = True
+    index = np.flatnonzero(~wrong)
+    wrong[index[_stray(fixes, accuracy_m, index, max_speed_mps)]] = True
+    return wrong
+
+
+def _best_per_instant(epoch_s: FloatArray, accuracy_m: FloatArray, index: IntArray) -> IntArray:
+    order = index[np.lexsort((index, accuracy_m[index], epoch_s[index]))]
+    first = np.concatenate(([True], np.diff(epoch_s[order]) > 0.0))[: len(order)]
+    return np.asarray(order[first], dtype=np.int64)
+
+
+def _net_speeds(
+    fixes: FixArray, accuracy_m: FloatArray, index: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    length = consecutive_m(fixes.lon_deg[index], fixes.lat_deg[index])
+    slack = accuracy_m[index[:-1]] + accuracy_m[index[1:]]
+    elapsed = np.maximum(np.diff(fixes.epoch_s[index]), 1.0)
+    return length, np.maximum(length - slack, 0.0) / elapsed
+
+
+def _spikes(
+    fixes: FixArray,
+    accuracy_m: FloatArray,
+    index: IntArray,
+    spike_mps: float,
+    spike_max_s: float,
+) -> list[tuple[int, int]]:
+    """Find runs ``[first, last]`` of positions in ``index``, out and back, shortest first."""
+    if len(index) < 3:  # before, displaced, after
+        return []
+    length, speed = _net_speeds(fixes, accuracy_m, index)
+    fast = np.flatnonzero(speed > spike_mps)
+    out, back = fast[:-1], fast[1:]
+    before, after = index[out], index[back + 1]
+    baseline = geodesics_m(
+        lon1_deg=fixes.lon_deg[before],
+        lat1_deg=fixes.lat_deg[before],
+        lon2_deg=fixes.lon_deg[after],
+        lat2_deg=fixes.lat_deg[after],
+    )
+    returns = baseline <= _RETURN_SHARE * np.minimum(length[out], length[back])
+    brief = fixes.epoch_s[after] - fixes.epoch_s[before] <= spike_max_s
+    found = np.flatnonzero(returns & brief)
+    # Of two runs that share an edge the shorter is the error: most fixes are right.
+    shortest = found[np.lexsort((found, (back - out)[found]))]
+    taken: set[int] = set()
+    runs = []
+    for k in shortest.tolist():
+        if k in taken or k + 1 in taken:
+            continue
+        taken.update((k, k + 1))
+        runs.append((int(out[k]) + 1, int(back[k])))
+    return runs
+
+
+def _stray(
+    fixes: FixArray, accuracy_m: FloatArray, index: IntArray, max_speed_mps: float
+) -> IntArray:
+    """Positions in ``index`` of pieces of one or two fixes that only impossible speed joins."""
+    if len(index) < _SMALL_PIECE:
+        return np.zeros(0, dtype=np.int64)
+    _, speed = _net_speeds(fixes, accuracy_m, index)
+    piece = np.concatenate(([0], np.cumsum(speed > max_speed_mps)))
+    size = np.bincount(piece)
+    if len(size) == 1 or size.max() <= _SMALL_PIECE:
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(size[piece] <= _SMALL_PIECE)

@@ -1,0 +1,129 @@
+from datetime import timedelta
+
+from hypothesis import given, settings
+
+from geo.fix import Fix, FixArray, Source
+from geo.gaps import GapCause, GapSign, Window, detect_gaps
+from geo.policy import PresencePolicy
+from geo.presence import State, detect_presence
+from tests.geo.scenes import DUTY, FENCE, NINE, fix, judge, minute, minutes_in, stay
+from tests.geo.test_offpost import scene
+
+
+def test_unknown_until_the_first_evidence() -> None:
+    presence, _ = judge([*stay(5, 480)])
+    assert [i.state for i in presence.intervals] == [State.UNKNOWN, State.INSIDE]
+    assert presence.intervals[1].start == minute(5)
+    assert presence.gaps == ()
+
+
+def test_fix_shortly_before_duty_speaks_for_its_start() -> None:
+    presence, _ = judge([fix(-10), *stay(4, 480)])
+    assert presence.intervals[0].state is State.INSIDE
+    assert presence.intervals[0].start == NINE
+
+
+def test_fix_of_the_evening_before_says_nothing_about_the_morning() -> None:
+    presence, _ = judge([fix(-600), *stay(4, 480)])
+    assert presence.intervals[0].state is State.UNKNOWN
+
+
+def test_no_fix_at_all_is_unknown_and_a_gap() -> None:
+    presence, found = judge([])
+    assert [i.state for i in presence.intervals] == [State.UNKNOWN]
+    assert presence.coverage == 0.0
+    assert [(g.start, g.end, g.cause) for g in presence.gaps] == [
+        (DUTY.start, DUTY.end, GapCause.SILENT)
+    ]
+    assert found == ()
+
+
+def test_short_silence_inside_is_inferred_and_still_reported() -> None:
+    presence, _ = judge([*stay(0, 100), *stay(125, 480)])
+    assert {i.state for i in presence.intervals} == {State.INSIDE}
+    assert [i.inferred for i in presence.intervals] == [False, True, False]
+    assert [g.bridged for g in presence.gaps] == [True]
+    assert 0.94 < presence.coverage < 0.95
+
+
+def test_short_silence_outside_is_not_inferred() -> None:
+    presence, _ = judge([*stay(0, 100, east_m=400), *stay(125, 480, east_m=400)])
+    assert minutes_in(presence, State.UNKNOWN) == 26
+
+
+def test_one_fix_outside_is_not_an_exit() -> None:
+    presence, _ = judge([*stay(0, 100), fix(100, 400.0), *stay(101, 480)])
+    assert minutes_in(presence, State.OUTSIDE) == 0
+
+
+def test_two_fixes_outside_are_an_exit_from_the_first_of_them() -> None:
+    presence, _ = judge([*stay(0, 100), fix(100, 400.0), fix(101, 410.0), *stay(102, 480)])
+    assert [(i.state, i.start) for i in presence.intervals] == [
+        (State.INSIDE, NINE),
+        (State.OUTSIDE, minute(100)),
+        (State.INSIDE, minute(102)),
+    ]
+
+
+def test_coverage_is_the_observed_share() -> None:
+    presence, _ = judge(stay(0, 240))
+    assert abs(presence.coverage - 239 / 480) < 1e-9
+
+
+def test_windows_after_as_of_are_not_judged() -> None:
+    later = Window(minute(600), minute(700))
+    presence, _ = judge(stay(0, 100), duty=[DUTY, later], as_of=minute(60))
+    assert presence.intervals[-1].end == minute(60)
+
+
+def test_gap_causes() -> None:
+    drained = [*stay(0, 59), fix(59, battery_pct=3)]
+    assert [g.cause for g in judge(drained)[0].gaps] == [GapCause.BATTERY]
+    coarse = [*stay(0, 60), fix(90, 0.0, accuracy_m=3_000, source=Source.CELL), *stay(110, 480)]
+    assert [g.cause for g in judge(coarse)[0].gaps] == [GapCause.COARSE]
+
+
+def test_a_sign_names_the_cause() -> None:
+    columns = FixArray.from_fixes([*stay(0, 60), *stay(200, 480)])
+    signs = [
+        GapSign(minute(61), GapCause.OFFLINE),
+        GapSign(minute(70), GapCause.OFF),
+        GapSign(minute(300), GapCause.OFFLINE),
+    ]
+    policy = PresencePolicy()
+    gaps = detect_gaps(columns, [DUTY], policy=policy, as_of=DUTY.end, signs=signs)
+    assert [(g.start, g.end, g.cause) for g in gaps] == [(minute(59), minute(200), GapCause.OFF)]
+    presence = detect_presence(columns, FENCE, [DUTY], policy=policy, as_of=DUTY.end, signs=signs)
+    assert presence.gaps == gaps
+
+
+def test_gaps_need_no_fence() -> None:
+    columns = FixArray.from_fixes([*stay(0, 60, east_m=90_000), *stay(90, 480)])
+    gaps = detect_gaps(columns, [DUTY], policy=PresencePolicy(), as_of=minute(80))
+    assert [(g.start, g.end) for g in gaps] == [(minute(59), minute(80))]
+
+
+@settings(max_examples=80, deadline=None)
+@given(scene)
+def test_intervals_tile_the_window(fixes: list[Fix]) -> None:
+    presence, _ = judge(fixes)
+    assert presence.intervals[0].start == DUTY.start
+    assert presence.intervals[-1].end == DUTY.end
+    for before, after in zip(presence.intervals, presence.intervals[1:], strict=False):
+        assert before.end == after.start
+        assert (before.state, before.inferred) != (after.state, after.inferred)
+    assert all(i.start < i.end for i in presence.intervals)
+    assert 0.0 <= presence.coverage <= 1.0
+
+
+@settings(max_examples=80, deadline=None)
+@given(scene)
+def test_unknown_time_longer_than_allowed_is_reported_as_gap(fixes: list[Fix]) -> None:
+    presence, _ = judge(fixes)
+    longest = timedelta(seconds=presence.policy.max_gap_s)
+    for gap in presence.gaps:
+        inside = [i for i in presence.intervals if i.start < gap.end and gap.start < i.end]
+        assert gap.bridged or {i.state for i in inside} == {State.UNKNOWN}
+        assert DUTY.start <= gap.start < gap.end <= DUTY.end
+        # A gap that began before duty is cut to it and may be shorter inside.
+        assert gap.end - gap.start > longest or gap.start == DUTY.start
