@@ -125,17 +125,17 @@ def geo_policy(session: Session, *, tenant_id: int, at: datetime) -> GeoPolicy:
     The version names each family's row (`presence:3,off_post:1`), so that evidence can be
     traced to it.
     """
-    newest = (
+    query = (
         select(Policy)
-        .distinct(Policy.kind)
         .where(
             Policy.tenant_id == tenant_id,
             Policy.kind.in_([kind.value for kind in GEO_GROUP]),
             Policy.effective_from_at <= at,
         )
-        .order_by(Policy.kind, Policy.effective_from_at.desc(), Policy.version.desc())
+        .order_by(Policy.effective_from_at, Policy.version)
     )
-    rows = list(session.scalars(newest))
+    newest = {row.kind: row for row in session.scalars(query)}
+    rows = [newest[kind] for kind in sorted(newest)]
     if not rows:
         return GeoPolicy()
     version = ",".join(f"{row.kind.value}:{row.version}" for row in rows)

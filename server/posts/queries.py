@@ -240,7 +240,7 @@ def list_posts(
     )
     if not with_closed:
         query = query.where((Post.closed_on.is_(None)) | (Post.closed_on > at.date()))
-    return [_post_view(*row) for row in session.execute(query).tuples()]
+    return [_post_view(*row) for row in session.execute(query)]
 
 
 def get_post(
@@ -306,7 +306,7 @@ def roster_between(
             starts_at=entry.starts_at,
             ends_at=entry.ends_at,
         )
-        for entry, employee_name, shift_name, post_name in session.execute(query).tuples()
+        for entry, employee_name, shift_name, post_name in session.execute(query)
     ]
 
 

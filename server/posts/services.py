@@ -155,11 +155,12 @@ def reshape_post(
     post = store.load_post(session, tenant_id=tenant_id, post_id=post_id, lock=True)
     from_at = valid_from_at or clock.now()
     number, newest_at = session.execute(
-        select(
-            func.coalesce(func.max(PostVersion.version), 0), func.max(PostVersion.valid_from_at)
-        ).where(PostVersion.tenant_id == tenant_id, PostVersion.post_id == post_id)
+        select(PostVersion.version, PostVersion.valid_from_at)
+        .where(PostVersion.tenant_id == tenant_id, PostVersion.post_id == post_id)
+        .order_by(PostVersion.version.desc())
+        .limit(1)
     ).one()
-    if newest_at is not None and from_at <= newest_at:
+    if from_at <= newest_at:
         raise Conflict("version_not_after_latest", f"the newest shape holds from {newest_at}")
     version = _version(
         post,

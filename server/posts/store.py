@@ -89,14 +89,14 @@ def note_duty_change(session: Session, *, tenant_id: int, days: Iterable[Affecte
 def entries_between(start_at: datetime, end_at: datetime) -> Select[RosterEntry]:
     """Return the SQL for entries in force that meet `[start_at, end_at)`.
 
-    Entries of people who had left by then do not count.
+    People count until the day before they left.
     """
     gone = (
         select(employees.c.id)
         .where(
             employees.c.tenant_id == RosterEntry.tenant_id,
             employees.c.id == RosterEntry.employee_id,
-            employees.c.left_on < RosterEntry.on_date,
+            employees.c.left_on <= RosterEntry.on_date,
         )
         .exists()
     )
