@@ -1,0 +1,1 @@
+"""Flask glue shared by the two HTTP doors: who asks, what they may, how answers look."""

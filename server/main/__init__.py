@@ -1,0 +1,1 @@
+"""Composition root: the app factories, the runners and the command `outpost`."""

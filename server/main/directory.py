@@ -1,0 +1,231 @@
+"""Commands on tenants, accounts and devices."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from uuid import UUID
+
+import click
+from sqlalchemy.orm import Session, sessionmaker
+
+from server.clock import SystemClock
+from server.crypto import Vault
+from server.db.engine import make_engine, make_session_factory
+from server.db.session import unit_of_work
+from server.errors import InvalidInput, NotFound
+from server.people import queries, services
+from server.people.owntracks import BrokerAddress
+from server.people.rules import DeviceKind, Role
+from server.people.sessions import split_sign_in_name
+from server.settings import Settings
+
+_CLOCK = SystemClock()
+
+
+@click.group()
+def tenant() -> None:
+    """Look after customer organisations."""
+
+
+@tenant.command("add")
+@click.argument("slug")
+@click.option("--name", required=True, help="Name as shown on screen.")
+@click.option("--zone", default="Asia/Shanghai", show_default=True, help="IANA time zone.")
+@click.option("--locale", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+def tenant_add(slug: str, name: str, zone: str, locale: str) -> None:
+    """Add the organisation SLUG (2 to 31 of a-z, 0-9, hyphen)."""
+    factory, _settings = _connect("owner")
+    with unit_of_work(factory, tenant_id=None) as session:
+        made = services.create_tenant(
+            session, _CLOCK, slug=slug, name=name, zone=zone, locale=locale
+        )
+    click.echo(f"tenant {made.slug} added; its accounts sign in as NAME@{made.slug}")
+
+
+@click.group()
+def account() -> None:
+    """Look after accounts of people who sign in."""
+
+
+@account.command("add")
+@click.argument("sign_in_name", metavar="LOGIN@TENANT")
+@click.option("--name", required=True, help="Name as shown to others.")
+@click.option("--number", help="Staff number of the account's own employee record.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice([role.value for role in Role]),
+    help="Role on the whole organisation; may be repeated.",
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def account_add(
+    sign_in_name: str,
+    name: str,
+    number: str | None,
+    roles: tuple[str, ...],
+    *,
+    password_stdin: bool,
+) -> None:
+    """Add an account; asks for its password."""
+    login, slug = _split(sign_in_name)
+    factory, _settings = _connect("app")
+    password = _password(from_stdin=password_stdin)
+    tenant_id = _tenant_id(factory, slug)
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        person = (
+            queries.employee_by_number(session, tenant_id=tenant_id, number=number)
+            if number
+            else None
+        )
+        made = services.create_account(
+            session,
+            _CLOCK,
+            tenant_id=tenant_id,
+            login=login,
+            name=name,
+            password=password,
+            employee_id=person,
+        )
+        top = services.top_unit(session, tenant_id=tenant_id)
+        for role in roles:
+            services.grant_role(
+                session,
+                _CLOCK,
+                tenant_id=tenant_id,
+                account_id=made.id,
+                role=Role(role),
+                unit_id=top.id,
+            )
+    click.echo(f"account {login}@{slug} added")
+
+
+@account.command("password")
+@click.argument("sign_in_name", metavar="LOGIN@TENANT")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def account_password(sign_in_name: str, *, password_stdin: bool) -> None:
+    """Set an account's password and end its sessions."""
+    login, slug = _split(sign_in_name)
+    factory, _settings = _connect("app")
+    password = _password(from_stdin=password_stdin)
+    tenant_id = _tenant_id(factory, slug)
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        account_id = queries.account_by_login(session, tenant_id=tenant_id, login=login)
+        services.set_password(
+            session, _CLOCK, tenant_id=tenant_id, account_id=account_id, password=password
+        )
+    click.echo(f"password of {login}@{slug} set; its sessions have ended")
+
+
+@click.group()
+def device() -> None:
+    """Look after phones that report."""
+
+
+@device.command("enrol")
+@click.argument("slug", metavar="TENANT")
+@click.argument("number", metavar="STAFF_NUMBER")
+@click.option("--label", default="phone", show_default=True, help="What people call it.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in DeviceKind]),
+    default=DeviceKind.OWNTRACKS_ANDROID.value,
+    show_default=True,
+)
+@click.option("--encrypt", is_flag=True, help="Also encrypt payloads with a key of the device.")
+@click.option("--qr", is_flag=True, help="Draw the QR code that configures the app.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+def device_enrol(
+    slug: str, number: str, label: str, kind: str, *, encrypt: bool, qr: bool, as_json: bool
+) -> None:
+    """Enrol a phone of an employee and print its configuration, once."""
+    factory, settings = _connect("app")
+    tenant_id = _tenant_id(factory, slug)
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        employee_id = queries.employee_by_number(session, tenant_id=tenant_id, number=number)
+        made = services.enrol_device(
+            session,
+            _CLOCK,
+            tenant_id=tenant_id,
+            employee_id=employee_id,
+            kind=DeviceKind(kind),
+            label=label,
+            broker=BrokerAddress(
+                settings.mqtt_public_host, settings.mqtt_public_port, settings.mqtt_public_tls
+            ),
+            vault=Vault(settings.data_key),
+            encrypt=encrypt,
+        )
+    if as_json:
+        shown = {"username": made.username, "secret": made.secret, "link": made.link}
+        click.echo(json.dumps({"device": str(made.device_id), **shown, "config": made.config}))
+        return
+    click.echo(f"device   {made.device_id}\nuser     {made.username}\npassword {made.secret}")
+    click.echo(f"link     {made.link}")
+    if qr:
+        _draw(made.link)
+    click.echo("The password is not kept; rotate the device when it is lost.", err=True)
+
+
+@device.command("revoke")
+@click.argument("slug", metavar="TENANT")
+@click.argument("device_id", metavar="DEVICE", type=click.UUID)
+def device_revoke(slug: str, device_id: UUID) -> None:
+    """Take a phone's access away; a connected one is dropped within two seconds."""
+    factory, _settings = _connect("app")
+    tenant_id = _tenant_id(factory, slug)
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        services.revoke_device(session, _CLOCK, tenant_id=tenant_id, device_id=device_id)
+    click.echo(f"device {device_id} revoked")
+
+
+@device.command("list")
+@click.argument("slug", metavar="TENANT")
+def device_list(slug: str) -> None:
+    """List the phones of an organisation, one line each, tab-separated."""
+    factory, _settings = _connect("app")
+    tenant_id = _tenant_id(factory, slug)
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        rows = queries.all_devices(session, tenant_id=tenant_id)
+    for row in rows:
+        state = f"revoked {_minute(row.revoked_at)}" if row.revoked_at else "active"
+        fields = (row.id, row.username, row.employee_number, row.kind.value, row.label, state)
+        click.echo("\t".join(map(str, fields)))
+
+
+def _connect(role: str) -> tuple[sessionmaker[Session], Settings]:
+    settings = Settings.from_environ(os.environ, role=role)
+    engine = make_engine(settings.database_url, pool_size=1, application_name="outpost-cli")
+    return make_session_factory(engine), settings
+
+
+def _tenant_id(factory: sessionmaker[Session], slug: str) -> int:
+    with unit_of_work(factory, tenant_id=None) as session:
+        found = queries.tenant_by_slug(session, slug)
+    if found is None:
+        raise NotFound(None, f"there is no tenant {slug}")
+    return found.id
+
+
+def _split(sign_in_name: str) -> tuple[str, str]:
+    parts = split_sign_in_name(sign_in_name)
+    if parts is None:
+        raise InvalidInput("sign_in_name", f"{sign_in_name!r} is not of the form login@tenant")
+    return parts
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _draw(link: str) -> None:
+    import segno  # noqa: PLC0415 - only here
+
+    segno.make(link, error="l", micro=False).terminal(compact=True)
+
+
+def _minute(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")

@@ -1,0 +1,48 @@
+"""Commands on the schema: migrations and the upkeep of partitions."""
+
+import os
+from importlib.resources import as_file, files
+
+import click
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from server.clock import SystemClock
+from server.db.engine import make_engine
+from server.settings import Settings
+from server.tracking.partitions import look_after_partitions
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version, then look after partitions."""
+    url = Settings.from_environ(os.environ, role="owner").database_url
+    os.environ["OUTPOST_OWNER_DATABASE_URL"] = url
+    with as_file(files("server") / "migrations") as scripts:
+        config = Config()
+        config.set_main_option("script_location", str(scripts))
+        command.upgrade(config, "head")
+    _look_after_partitions(url)
+    click.echo("the database is up to date")
+
+
+@click.command()
+def upkeep() -> None:
+    """Make coming partitions, move strays into them, drop what is past retention.
+
+    Run it once a day; running it twice changes nothing.
+    """
+    _look_after_partitions(Settings.from_environ(os.environ, role="owner").database_url)
+
+
+def _look_after_partitions(url: str) -> None:
+    engine = make_engine(url, pool_size=1, statement_timeout_s=600, application_name="upkeep")
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        done = look_after_partitions(connection, SystemClock())
+    engine.dispose()
+    click.echo(
+        f"partitions: {len(done.created)} made, {len(done.dropped)} dropped, "
+        f"{done.moved_rows} fixes moved; {done.quarantine_deleted} quarantined messages deleted"
+    )

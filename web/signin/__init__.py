@@ -1,0 +1,5 @@
+"""Signing in and out."""
+
+from web.signin.views import blueprint
+
+__all__ = ["blueprint"]
