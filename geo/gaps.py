@@ -125,19 +125,25 @@ def gaps_between(
     gaps = []
     for k in np.flatnonzero(np.diff(bounds) > policy.max_gap_s).tolist():
         low, high = float(bounds[k]), float(bounds[k + 1])
-        cause = _cause(fixes, evidence, (low, high), reasons, policy)
+        cause = blame(fixes, evidence, (low, high), reasons, low_battery_pct=policy.low_battery_pct)
         if high > start_s:
             gaps.append(Gap(from_epoch_s(max(low, start_s)), from_epoch_s(high), cause))
     return gaps
 
 
-def _cause(
+def blame(
     fixes: FixArray,
     evidence: BoolArray,
     span_s: tuple[float, float],
-    reasons: Sequence[tuple[float, GapCause]],
-    policy: PresencePolicy,
+    reasons: Sequence[tuple[float, GapCause]] = (),
+    *,
+    low_battery_pct: float,
 ) -> GapCause:
+    """Name the likeliest cause of a span without evidence.
+
+    What the device or broker told comes first, then what the fixes that were no evidence
+    say, then the battery of the last one that was.
+    """
     low_s, high_s = span_s
     told = [(at, cause) for at, cause in reasons if low_s <= at < high_s]
     if told:
@@ -151,6 +157,6 @@ def _cause(
     if within.any():
         return GapCause.NO_POSITION
     last = np.flatnonzero(evidence & (fixes.epoch_s <= low_s))
-    if len(last) and fixes.battery_pct[last[-1]] <= policy.low_battery_pct:
+    if len(last) and fixes.battery_pct[last[-1]] <= low_battery_pct:
         return GapCause.BATTERY
     return GapCause.SILENT

@@ -57,6 +57,8 @@ class TrackPolicy:
     stop_min_s: float = 300.0
     stop_outlier_s: float = 120.0
     """An excursion from a stop shorter than this does not end it."""
+    low_battery_pct: float = 5.0
+    """Silence after a battery this low is blamed on the battery."""
     stop_merge_s: float = 300.0
     """Stops at one place with no more than this between them are one."""
     gate_m: float = 10.0

@@ -21,6 +21,7 @@ class Trackpoints:
     Attributes
     ----------
     fixes : the accepted ones, in canonical order; distinct instants.
+    accepted : mask over all the fixes that were offered.
     accuracy_m : ``(n,)`` their accuracy, assumed where none was claimed.
     displaced : how many were rejected because nobody can have been there.
     coarse : how many were too coarse, or located by cell.
@@ -28,6 +29,7 @@ class Trackpoints:
     """
 
     fixes: FixArray
+    accepted: BoolArray
     accuracy_m: FloatArray
     displaced: int
     coarse: int
@@ -52,10 +54,13 @@ def select_trackpoints(fixes: FixArray, *, policy: TrackPolicy) -> Trackpoints:
         spike_max_s=policy.spike_max_s,
         max_speed_mps=policy.max_speed_mps,
     )
-    accepted = index[~wrong]
+    kept = index[~wrong]
+    accepted = np.zeros(len(fixes), dtype=np.bool_)
+    accepted[kept] = True
     return Trackpoints(
-        fixes=fixes.take(accepted),
-        accuracy_m=accuracy[accepted],
+        fixes=fixes.take(kept),
+        accepted=accepted,
+        accuracy_m=accuracy[kept],
         displaced=int(np.count_nonzero(wrong)),
         coarse=int(np.count_nonzero(usable & ~fine)),
         unusable=int(np.count_nonzero(~usable)),

@@ -1,0 +1,347 @@
+"""Commands on files: track, presence and datum. File in, JSON out, no server."""
+
+import csv
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from functools import wraps
+from itertools import pairwise
+from typing import Any, Final, ParamSpec, TypeVar
+
+import click
+
+from geo import ALGORITHM_VERSION
+from geo.crs import Datum, convert
+from geo.errors import GeoError, UnreadableInput
+from geo.files import parse_instant, read_fixes, read_text
+from geo.fix import Fix, FixArray
+from geo.gaps import Gap, Window
+from geo.geofence import Geofence
+from geo.offpost import OffPostInterval, detect_off_post
+from geo.policy import Policy
+from geo.presence import PresenceInterval, detect_presence
+from geo.quality import flag_series
+from geo.trajectory import Segment, Stop, Trajectory, Trip, reconstruct_day
+from geo.trips import DistanceInterval
+from geo.verdict import canonical_json
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DATUMS: Final = click.Choice([d.value for d in Datum])
+
+
+class BadInput(click.ClickException):
+    """Input that cannot be used: one line on standard error, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401  # click's own signature
+        """Print the message on one line."""
+        line = " ".join(self.format_message().split())
+        click.echo(f"outpost: {line}", file=file, err=file is None)
+
+
+class OneLineCommand(click.Command):
+    """Command whose usage errors are one line too, so that scripts can show them as they are."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401  # as click
+        """Parse the command line."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise BadInput(error.format_message()) from None
+
+
+def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what the core refuses into one line and exit status 2."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except GeoError as error:
+            raise BadInput(error.detail) from None
+
+    return guarded
+
+
+def _thresholds(*groups: str) -> str:
+    """Defaults of the policy for the help text."""
+    lines = ["\b", "Thresholds and defaults (names carry the unit; --policy FILE overrides):"]
+    for name in groups:
+        group = getattr(Policy(), name)
+        lines += [f"  {name}.{f.name} = {getattr(group, f.name):g}" for f in fields(group)]
+    return "\n".join(lines)
+
+
+file_argument = click.argument("file", metavar="FILE")
+datum_option = click.option(
+    "--datum", type=_DATUMS, default=Datum.WGS84.value, show_default=True,
+    help="Datum of the positions in FILE; they are converted on reading.",
+)  # fmt: skip
+policy_option = click.option(
+    "--policy", "policy_file", metavar="FILE", help="JSON with thresholds to override."
+)
+
+
+@click.command(cls=OneLineCommand, epilog=_thresholds("track", "quality"))
+@file_argument
+@click.option("--roads", metavar="TILES.tar", help="Valhalla tiles to match trips to roads.")
+@click.option(
+    "--profile", type=click.Choice(["auto", "bicycle", "pedestrian"]), default="auto",
+    show_default=True, help="How the person moves; used with --roads.",
+)  # fmt: skip
+@click.option("--path", "with_path", is_flag=True, help="Add the line [lon, lat] of each trip.")
+@datum_option
+@policy_option
+@one_line_errors
+def track(
+    file: str,
+    *,
+    roads: str | None,
+    profile: str,
+    datum: str,
+    policy_file: str | None,
+    with_path: bool,
+) -> None:
+    """Reconstruct stops, trips and gaps of one person from FILE.
+
+    FILE is .jsonl (OwnTracks), .csv, .gpx or .plt, also .gz; - reads standard input.
+    Times are UTC, positions WGS-84 longitude and latitude in degrees, lengths metres,
+    durations seconds.
+    """
+    if roads is not None:
+        _refuse_roads(profile)
+    policy = _policy(policy_file)
+    columns = flag_series(_columns(file, datum), policy=policy.quality)
+    day = reconstruct_day(columns, policy=policy.track)
+    _write(
+        {
+            "fixes": len(columns),
+            "used": len(day.track.fixes),
+            "flags": day.flags,
+            "start": day.start,
+            "end": day.end,
+            "coverage": round(day.coverage, 4),
+            "distance_m": _interval(day.distance),
+            "segments": [_segment(s, day, with_path=with_path) for s in day.segments],
+            "algorithm_version": ALGORITHM_VERSION,
+            "policy": policy.to_json(),
+        }
+    )
+
+
+@click.command(cls=OneLineCommand, epilog=_thresholds("presence", "off_post"))
+@file_argument
+@click.option(
+    "--post", "post_file", required=True, metavar="FENCE.geojson",
+    help="Polygon, MultiPolygon, or Point with radius_m (20 to 50000).",
+)  # fmt: skip
+@click.option(
+    "--duty", "duty_spans", required=True, multiple=True, metavar="START/END",
+    help="Duty window, ISO 8601 with zone; repeat for more.",
+)  # fmt: skip
+@click.option(
+    "--excused", "excused_spans", multiple=True, metavar="START/END",
+    help="Excused span (leave, outing, break); repeat for more.",
+)  # fmt: skip
+@click.option("--as-of", metavar="TIME", help="Judge as at this instant [default: end of duty].")
+@datum_option
+@policy_option
+@one_line_errors
+def presence(
+    file: str,
+    *,
+    post_file: str,
+    duty_spans: tuple[str, ...],
+    excused_spans: tuple[str, ...],
+    as_of: str | None,
+    datum: str,
+    policy_file: str | None,
+) -> None:
+    """Decide when one person was inside, outside or nobody knows, and absences from the post.
+
+    FILE is .jsonl (OwnTracks), .csv, .gpx or .plt, also .gz; - reads standard input.
+    Times are UTC, positions WGS-84 longitude and latitude in degrees, lengths metres,
+    durations seconds.
+    """
+    policy = _policy(policy_file)
+    fence = Geofence.from_geojson(_json(post_file))
+    duty = _windows(duty_spans)
+    now = parse_instant(as_of) if as_of else duty[-1].end
+    rows = read_fixes(file, stdin=sys.stdin.buffer, datum=Datum(datum))
+    columns = FixArray.from_fixes(rows)
+    seen = detect_presence(columns, fence, duty, policy=policy.presence, as_of=now)
+    absences = detect_off_post(
+        seen,
+        columns,
+        fence,
+        duty=duty,
+        excused=[_window(text) for text in excused_spans],
+        policy=policy.off_post,
+        as_of=now,
+        policy_version=policy.version,
+    )
+    by_key = {row.key: row for row in rows}
+    _write(
+        {
+            "intervals": [
+                _without(asdict(i), "inferred", when=not i.inferred) for i in seen.intervals
+            ],
+            "off_post": [_absence(a, by_key, fence) for a in absences],
+            "gaps": [asdict(g) for g in seen.gaps],
+            "coverage": round(seen.coverage, 4),
+            "as_of": now,
+            "algorithm_version": ALGORITHM_VERSION,
+            "policy": policy.to_json(),
+        }
+    )
+
+
+@click.command(cls=OneLineCommand)
+@click.option("--from", "source", type=_DATUMS, required=True, help="Datum of the input.")
+@click.option("--to", "target", type=_DATUMS, required=True, help="Datum of the output.")
+@one_line_errors
+def datum(source: str, target: str) -> None:
+    """Convert lines "lon,lat" in degrees from standard input between map datums.
+
+    Answers "lon,lat" a line, in the same order, to nine decimals; a header line is kept.
+    Outside mainland China all datums are the same.
+    """
+    lines = [row for row in csv.reader(read_text("-", stdin=sys.stdin.buffer).splitlines()) if row]
+    header = bool(lines) and [cell.strip().lower() for cell in lines[0][:2]] == ["lon", "lat"]
+    pairs = [_pair(row, number) for number, row in enumerate(lines, 1) if number > header]
+    lon, lat = convert(
+        [x for x, _ in pairs], [y for _, y in pairs], source=Datum(source), target=Datum(target)
+    )
+    if header:
+        click.echo("lon,lat")
+    for x, y in zip(lon.tolist(), lat.tolist(), strict=True):
+        click.echo(f"{x:.9f},{y:.9f}")
+
+
+def _pair(row: list[str], number: int) -> tuple[float, float]:
+    try:
+        lon, lat = (float(cell) for cell in row)
+    except ValueError:
+        raise UnreadableInput("bad_pair", f"line {number} is not lon,lat") from None
+    if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
+        raise UnreadableInput("range", f"line {number}: lon {lon} lat {lat} is not on Earth")
+    return lon, lat
+
+
+def _refuse_roads(profile: str) -> None:
+    if importlib.util.find_spec("valhalla") is None:
+        raise BadInput("--roads needs the package pyvalhalla, which is not installed")
+    raise BadInput(f"--roads: matching to {profile} roads is not in this version")
+
+
+def _policy(name: str | None) -> Policy:
+    return Policy() if name is None else Policy.from_json(read_text(name))
+
+
+def _json(name: str) -> object:
+    try:
+        return json.loads(read_text(name))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, GeoError):
+            raise
+        raise UnreadableInput("not_json", f"{name}: not JSON") from None
+
+
+def _columns(file: str, datum_name: str) -> FixArray:
+    return FixArray.from_fixes(read_fixes(file, stdin=sys.stdin.buffer, datum=Datum(datum_name)))
+
+
+def _window(text: str) -> Window:
+    start, slash, end = text.partition("/")
+    if not slash:
+        raise UnreadableInput("bad_span", f"not START/END: {text[:60]!r}")
+    return Window(parse_instant(start), parse_instant(end))
+
+
+def _windows(texts: tuple[str, ...]) -> list[Window]:
+    windows = sorted((_window(text) for text in texts), key=lambda w: w.start)
+    for before, after in pairwise(windows):
+        if after.start < before.end:
+            raise UnreadableInput("overlap", "duty windows overlap")
+    return windows
+
+
+def _interval(distance: DistanceInterval) -> dict[str, float]:
+    return {
+        "low": round(distance.low_m, 1),
+        "mid": round(distance.mid_m, 1),
+        "high": round(distance.high_m, 1),
+    }
+
+
+def _segment(segment: Segment, day: Trajectory, *, with_path: bool) -> dict[str, Any]:
+    span = {"start": segment.start, "end": segment.end}
+    if isinstance(segment, Stop):
+        return {
+            "kind": "stop",
+            **span,
+            "lon": round(segment.lon_deg, 6),
+            "lat": round(segment.lat_deg, 6),
+            "radius_m": round(segment.radius_m, 1),
+            "observed_s": round(segment.observed_s, 3),
+            "inferred_s": round(segment.inferred_s, 3),
+            "fixes": segment.fixes,
+        }
+    if isinstance(segment, Gap):
+        return {"kind": "gap", **span, "cause": segment.cause}
+    trip = {
+        "kind": "trip",
+        **span,
+        "distance_m": _interval(segment.distance),
+        "fixes": segment.fixes,
+    }
+    return trip | ({"path": _path(segment, day)} if with_path else {})
+
+
+def _path(trip: Trip, day: Trajectory) -> list[list[float]]:
+    part = slice(trip.first, trip.last + 1)
+    lon, lat = day.track.fixes.lon_deg[part].tolist(), day.track.fixes.lat_deg[part].tolist()
+    return [[round(x, 6), round(y, 6)] for x, y in zip(lon, lat, strict=True)]
+
+
+def _absence(absence: OffPostInterval, by_key: dict[str, Fix], fence: Geofence) -> dict[str, Any]:
+    fixes = []
+    for key in absence.fix_keys:
+        fix = by_key[key]
+        off_m = fence.signed_distance_m(lon_deg=fix.lon_deg, lat_deg=fix.lat_deg)
+        fixes.append(
+            {
+                "fixed_at": fix.fixed_at,
+                "lon": fix.lon_deg,
+                "lat": fix.lat_deg,
+                "accuracy_m": fix.accuracy_m,
+                "source": fix.source,
+                "distance_m": round(off_m, 1),
+            }
+        )
+    return {
+        "start": absence.start,
+        "end": absence.end,
+        "decided_at": absence.decided_at,
+        "duration_s": absence.duration_s,
+        "max_distance_m": absence.max_distance_m,
+        "margin_m": absence.margin_m,
+        "confidence": absence.confidence,
+        "reasons": absence.reasons,
+        "fixes": fixes,
+    }
+
+
+def _observed(interval: PresenceInterval) -> dict[str, Any]:
+    """Name the inference only where there is one."""
+    span = {"state": interval.state, "start": interval.start, "end": interval.end}
+    return span | ({"inferred": True} if interval.inferred else {})
+
+
+def _write(answer: dict[str, Any]) -> None:
+    click.echo(canonical_json(answer))

@@ -1,0 +1,214 @@
+"""A person's day as stops, trips and gaps that tile it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import numpy as np
+
+from geo.distance import geodesic_m
+from geo.fix import FixArray, from_epoch_s, to_epoch_s
+from geo.gaps import Gap, blame
+from geo.policy import TrackPolicy
+from geo.staypoints import Staypoint, detect_staypoints
+from geo.trackpoints import Trackpoints, select_trackpoints
+from geo.trips import DistanceInterval, gap_distance, trip_distance
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stay over ``[start, end)``; ``inferred_s`` of it is silence between fixes at the place."""
+
+    start: datetime
+    end: datetime
+    lon_deg: float
+    lat_deg: float
+    radius_m: float
+    observed_s: float
+    inferred_s: float
+    fixes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """Movement over ``[start, end)`` along the trackpoints ``first`` to ``last``, both included."""
+
+    start: datetime
+    end: datetime
+    distance: DistanceInterval
+    first: int
+    last: int
+
+    @property
+    def fixes(self) -> int:
+        """How many trackpoints the trip has, with those it shares with its neighbours."""
+        return self.last - self.first + 1
+
+
+Segment: TypeAlias = Stop | Trip | Gap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trajectory:
+    """What one series of fixes says about a span of time.
+
+    Attributes
+    ----------
+    start, end : the span, or ``None`` when there is neither a fix nor a given span.
+    segments : tile ``[start, end)`` in time order.
+    track : the accepted fixes and how many were left out.
+    distance : sum over trips and gaps; what happens inside a stop is no distance.
+    coverage : observed share of the span, 0 to 1.
+    flags : how many fixes carry which doubt; ``displaced`` are rejected errors of measurement.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    segments: tuple[Segment, ...]
+    track: Trackpoints
+    distance: DistanceInterval
+    coverage: float
+    flags: dict[str, int]
+
+
+def reconstruct_day(
+    fixes: FixArray,
+    *,
+    policy: TrackPolicy,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Trajectory:
+    """Reconstruct where one person was over a span of time.
+
+    Parameters
+    ----------
+    fixes : of one person, any length of time.
+    policy : metres and seconds.
+    start, end : span ``[start, end)``; from the first to the last fix when left out.
+
+    Returns
+    -------
+    Trajectory, a pure function of the set of fixes: order and duplicates change nothing.
+
+    Notes
+    -----
+    Each step between neighbouring trackpoints belongs to a stop, is silence, or is
+    movement; runs of one kind are the segments, so they cannot overlap or leave holes.
+    O(n k) for k fixes in a stop's minimum.
+    """
+    if len(fixes) and (start is not None or end is not None):
+        fixes = fixes.between(
+            start or fixes.fixed_at(0), end or from_epoch_s(float(fixes.epoch_s[-1]) + 1.0)
+        )
+    track = select_trackpoints(fixes, policy=policy)
+    flags = fixes.flag_counts() | ({"displaced": track.displaced} if track.displaced else {})
+    if len(fixes):
+        start = start or fixes.fixed_at(0)
+        end = end or fixes.fixed_at(len(fixes) - 1)
+    if start is None or end is None or end <= start:
+        return Trajectory(start, end, (), track, DistanceInterval(), 0.0, flags)
+    segments, distance = _segments(fixes, track, start, end, policy)
+    unseen = sum(_unseen_s(s) for s in segments)
+    coverage = 1.0 - unseen / (end - start).total_seconds()
+    return Trajectory(start, end, tuple(segments), track, distance, max(coverage, 0.0), flags)
+
+
+def _unseen_s(segment: Segment) -> float:
+    if isinstance(segment, Gap):
+        return (segment.end - segment.start).total_seconds()
+    return segment.inferred_s if isinstance(segment, Stop) else 0.0
+
+
+def _segments(
+    fixes: FixArray, track: Trackpoints, start: datetime, end: datetime, policy: TrackPolicy
+) -> tuple[list[Segment], DistanceInterval]:
+    times = track.fixes.epoch_s
+    segments: list[Segment] = []
+    total = DistanceInterval()
+
+    def gap(low_s: float, high_s: float) -> None:
+        if high_s > low_s:
+            span = (low_s, high_s)
+            cause = blame(fixes, track.accepted, span, low_battery_pct=policy.low_battery_pct)
+            segments.append(Gap(from_epoch_s(low_s), from_epoch_s(high_s), cause))
+
+    if not len(times):
+        gap(to_epoch_s(start), to_epoch_s(end))
+        return segments, total
+    gap(to_epoch_s(start), float(times[0]))
+    stays = detect_staypoints(track, policy=policy)
+    for first, last, stay in _runs(times.tolist(), stays, policy):
+        if stay is not None:
+            segments.append(_stop(track, stay, policy))
+        elif times[last] - times[first] > policy.max_gap_s and last == first + 1:
+            gap(float(times[first]), float(times[last]))
+            total += _across(track, first, last, policy)
+        else:
+            trip = _trip(track, first, last, policy)
+            segments.append(trip)
+            total += trip.distance
+    gap(float(times[-1]), to_epoch_s(end))
+    return segments, total
+
+
+def _runs(
+    times: list[float], stays: Sequence[Staypoint], policy: TrackPolicy
+) -> list[tuple[int, int, Staypoint | None]]:
+    """Cut the trackpoints into stays, silent steps and stretches of movement."""
+    runs: list[tuple[int, int, Staypoint | None]] = []
+    at = 0
+    for stay in [*stays, None]:
+        until = len(times) - 1 if stay is None else stay.first
+        begin = at
+        for k in range(at, until):
+            if times[k + 1] - times[k] > policy.max_gap_s:
+                if k > begin:
+                    runs.append((begin, k, None))
+                runs.append((k, k + 1, None))
+                begin = k + 1
+        if until > begin:
+            runs.append((begin, until, None))
+        if stay is not None:
+            runs.append((stay.first, stay.last, stay))
+            at = stay.last
+    return runs
+
+
+def _stop(track: Trackpoints, stay: Staypoint, policy: TrackPolicy) -> Stop:
+    times = track.fixes.epoch_s[stay.first : stay.last + 1]
+    steps = np.diff(times)
+    inferred = float(steps[steps > policy.max_gap_s].sum())
+    return Stop(
+        start=from_epoch_s(times[0]),
+        end=from_epoch_s(times[-1]),
+        lon_deg=stay.lon_deg,
+        lat_deg=stay.lat_deg,
+        radius_m=stay.radius_m,
+        observed_s=float(times[-1] - times[0]) - inferred,
+        inferred_s=inferred,
+        fixes=len(times),
+    )
+
+
+def _trip(track: Trackpoints, first: int, last: int, policy: TrackPolicy) -> Trip:
+    part = track.fixes.take(np.arange(first, last + 1))
+    distance = trip_distance(
+        part.epoch_s,
+        part.lon_deg,
+        part.lat_deg,
+        track.accuracy_m[first : last + 1],
+        policy=policy,
+    )
+    return Trip(part.fixed_at(0), part.fixed_at(len(part) - 1), distance, first, last)
+
+
+def _across(track: Trackpoints, first: int, last: int, policy: TrackPolicy) -> DistanceInterval:
+    straight = geodesic_m(
+        lon1_deg=float(track.fixes.lon_deg[first]),
+        lat1_deg=float(track.fixes.lat_deg[first]),
+        lon2_deg=float(track.fixes.lon_deg[last]),
+        lat2_deg=float(track.fixes.lat_deg[last]),
+    )
+    slack = float(track.accuracy_m[first] + track.accuracy_m[last])
+    return gap_distance(straight, slack, policy=policy)
