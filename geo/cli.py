@@ -188,9 +188,7 @@ def presence(
     by_key = {row.key: row for row in rows}
     _write(
         {
-            "intervals": [
-                _without(asdict(i), "inferred", when=not i.inferred) for i in seen.intervals
-            ],
+            "intervals": [_observed(i) for i in seen.intervals],
             "off_post": [_absence(a, by_key, fence) for a in absences],
             "gaps": [asdict(g) for g in seen.gaps],
             "coverage": round(seen.coverage, 4),

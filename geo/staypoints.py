@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from geo.distance import GEOD, FloatArray, geodesics_m
+from geo.distance import GEOD, FloatArray, geodesic_m, geodesics_m
 from geo.fix import FixArray
 from geo.policy import TrackPolicy
 from geo.trackpoints import Trackpoints
@@ -131,13 +131,13 @@ def _merged(
         if merged and times[first] - times[merged[-1][1]] <= policy.stop_merge_s:
             before = _staypoint(track.fixes, *merged[-1], policy)
             here = _staypoint(track.fixes, first, last, policy)
-            apart = geodesics_m(
+            apart_m = geodesic_m(
                 lon1_deg=before.lon_deg,
                 lat1_deg=before.lat_deg,
                 lon2_deg=here.lon_deg,
                 lat2_deg=here.lat_deg,
             )
-            if float(apart) <= policy.stop_radius_m:
+            if apart_m <= policy.stop_radius_m:
                 merged[-1] = (merged[-1][0], last)
                 continue
         merged.append((first, last))
