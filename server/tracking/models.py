@@ -194,7 +194,10 @@ class TouchedDay(Base):
     """Work for the engine: facts of this person-day changed since an instant. Append-only queue."""
 
     __tablename__ = "touched_days"
-    __table_args__ = (Index("ix_touched_days_person", "tenant_id", "employee_id", "work_on"),)
+    __table_args__ = (
+        Index("ix_touched_days_person", "tenant_id", "employee_id", "work_on"),
+        Index("ix_touched_days_order", "id"),
+    )
 
     tenant_id: Mapped[TenantId]
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -250,6 +253,7 @@ class PresenceNow(Base):
     __tablename__ = "presence_now"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "employee_id"], ["employees.tenant_id", "employees.id"]),
+        Index("ix_presence_now_due", "due_at"),
     )
 
     tenant_id: Mapped[TenantId]
@@ -261,3 +265,6 @@ class PresenceNow(Base):
     distance_m: Mapped[float | None]
     finding_id: Mapped[UUID | None]
     as_of_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    work_on: Mapped[date]
+    # The answer can change at this instant without any new fact: the engine looks again.
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
