@@ -6,7 +6,7 @@ get a second listener with their own passwords and rules, never reachable from o
 """
 
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 
 MAX_QUEUED_MESSAGES = 1_000_000
 """Explicit and large: the default of 1,000 silently dropped 98 % of a burst, and 0
@@ -38,7 +38,7 @@ class BrokerConfig:
     """Where the broker listens and keeps its files."""
 
     directory: PurePath
-    """Folder of ``devices.pw``, ``devices.acl``, ``services.pw`` and ``services.acl``."""
+    """Folder of ``devices.pw``, and of the other three files unless said otherwise."""
     data_directory: PurePath
     """Persistence; a volume of its own in production."""
     device_port: int
@@ -47,6 +47,10 @@ class BrokerConfig:
     service_bind: str = "127.0.0.1"
     tls: BrokerTls | None = None
     pid_file: PurePath | None = None
+    rules_directory: PurePath | None = None
+    """Folder of ``devices.acl`` and ``services.acl``, which never change while running."""
+    services_directory: PurePath | None = None
+    """Folder of ``services.pw``."""
     autosave_interval_s: int = AUTOSAVE_INTERVAL_S
 
 
@@ -61,6 +65,8 @@ def render_config(config: BrokerConfig) -> str:
     -------
     Text for mosquitto 2.0 and later; the same input gives the same bytes.
     """
+    rules = config.rules_directory or config.directory
+    services = config.services_directory or config.directory
     lines = [
         "per_listener_settings true",
         "",
@@ -69,15 +75,15 @@ def render_config(config: BrokerConfig) -> str:
         *_tls_lines(config.tls),
         "allow_anonymous false",
         f"password_file {config.directory / 'devices.pw'}",
-        f"acl_file {config.directory / 'devices.acl'}",
+        f"acl_file {rules / 'devices.acl'}",
         "use_username_as_clientid true",
         "max_qos 1",
         "",
         "# our own services",
         f"listener {config.service_port} {config.service_bind}",
         "allow_anonymous false",
-        f"password_file {config.directory / 'services.pw'}",
-        f"acl_file {config.directory / 'services.acl'}",
+        f"password_file {services / 'services.pw'}",
+        f"acl_file {rules / 'services.acl'}",
         "use_username_as_clientid true",
         "",
         "# both",
@@ -101,6 +107,28 @@ def render_config(config: BrokerConfig) -> str:
     if config.pid_file is not None:
         lines.append(f"pid_file {config.pid_file}")
     return "\n".join(lines) + "\n"
+
+
+def production_config() -> BrokerConfig:
+    """Return the configuration of the container in ``docker-compose.yml``.
+
+    Returns
+    -------
+    TLS for phones on 8883; services on 1883 of a network that is not published.
+    """
+    return BrokerConfig(
+        directory=PurePosixPath("/etc/outpost/mqtt"),
+        data_directory=PurePosixPath("/mosquitto/data"),
+        device_port=8883,
+        service_port=1883,
+        service_bind="0.0.0.0",  # noqa: S104 - the container's own network, never published
+        tls=BrokerTls(
+            certificate=PurePosixPath("/run/secrets/tls_certificate"),
+            key=PurePosixPath("/run/secrets/tls_key"),
+        ),
+        rules_directory=PurePosixPath("/outpost"),
+        services_directory=PurePosixPath("/run/outpost-broker"),
+    )
 
 
 def render_device_acl() -> str:

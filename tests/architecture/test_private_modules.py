@@ -67,11 +67,12 @@ def test_geo_uses_nothing_but_arithmetic() -> None:
 
 
 def test_geo_reads_no_clock_and_no_file() -> None:
-    calls = []
-    for path in files(".py", folders=("geo",)):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _impure(node.func):
-                calls.append(f"{shown(path)}:{node.lineno}")
+    calls = [
+        f"{shown(path)}:{node.lineno}"
+        for path in files(".py", folders=("geo",))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _impure(node.func)
+    ]
     assert calls == []
 
 
