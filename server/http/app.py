@@ -67,6 +67,9 @@ def configure(app: Flask, settings: Settings, *, translations: str, pool_size: i
 
 
 def trusted_hosts(settings: Settings) -> list[str]:
-    """Return the host names that requests may name; others are refused with 400."""
+    """Return the host names that requests may name; others are refused with 400.
+
+    Loopback is among them for health checks. No answer builds an address from the host.
+    """
     own = urlsplit(settings.public_url).hostname
-    return [*settings.trusted_hosts, *([own] if own else [])]
+    return [*settings.trusted_hosts, *([own] if own else []), "127.0.0.1", "localhost"]

@@ -13,6 +13,7 @@ from server.clock import Clock
 from server.crypto import Vault
 from server.db.session import unit_of_work
 from server.errors import Unauthenticated
+from server.http.counters import Counters
 from server.http.limits import Limiter
 from server.people.owntracks import BrokerAddress
 from server.people.rules import Principal
@@ -30,6 +31,7 @@ class Runtime:
     sessions: sessionmaker[Session]
     redis: Redis
     limiter: Limiter
+    counters: Counters
     vault: Vault
 
     @property

@@ -16,12 +16,12 @@ from gunicorn.glogging import Logger
 from server.http.context import principal_or_none
 from server.http.requests import request_id
 
-_SECRET_KEYS = (  # noqa: S105 - names of keys, no secret
+_KEYS = (
     "lat|lon|lng|latitude|longitude|phone|token|password|passwd|secret|authorization|cookie|"
     "csrf_token|set-cookie|sid|name|login"
 )
 _KEYED = re.compile(
-    rf"(?i)([\"']?\b(?:{_SECRET_KEYS})\b[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}})\]]+)"
+    rf"(?i)([\"']?\b(?:{_KEYS})\b[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}})\]]+)"
 )
 _COORDINATES = re.compile(r"-?\d{1,3}\.\d{4,}\s*[,; ]\s*-?\d{1,3}\.\d{4,}")
 _SESSION = re.compile(r"\b[1-9]\d{0,8}\.[A-Za-z0-9_-]{43}\b")

@@ -21,6 +21,11 @@ def request_id() -> str | None:
     return str(g.request_id)
 
 
+def is_quiet(endpoint: str | None) -> bool:
+    """Tell whether requests to an endpoint are too many and too dull to count."""
+    return endpoint is not None and (endpoint.endswith("static") or endpoint.startswith("health."))
+
+
 def install(app: Flask) -> None:
     """Add the id to every answer of an app."""
 

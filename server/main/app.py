@@ -11,7 +11,9 @@ from server.clock import Clock, SystemClock
 from server.crypto import Vault
 from server.db.engine import make_session_factory
 from server.http import app as http
+from server.http import health, openapi
 from server.http.context import EXTENSION, Runtime
+from server.http.counters import Counters
 from server.http.extensions import db
 from server.http.limits import Limiter
 from server.settings import Settings
@@ -31,6 +33,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> Flask:
     app = _new_app(settings, clock, pool_size=WEB_POOL)
     for blueprint in (*web.blueprints(), *mobile_api.blueprints()):
         app.register_blueprint(blueprint)
+    app.register_blueprint(openapi.blueprint)
     return app
 
 
@@ -47,12 +50,15 @@ def _new_app(settings: Settings, clock: Clock | None, *, pool_size: int) -> Flas
     http.configure(app, settings, translations=str(_WEB / "translations"), pool_size=pool_size)
     with app.app_context():
         factory = make_session_factory(db.engine)
+    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
     app.extensions[EXTENSION] = Runtime(
         settings=settings,
         clock=clock or SystemClock(),
         sessions=factory,
-        redis=Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2),
+        redis=redis,
         limiter=Limiter(settings.redis_url),
+        counters=Counters(redis),
         vault=Vault(settings.data_key),
     )
+    health.install(app)
     return app

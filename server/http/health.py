@@ -1,0 +1,121 @@
+"""Whether this process lives, whether it can serve, and its counts.
+
+`/livez` depends on nothing. `/readyz` says one word; the reason goes to the log. Counts
+are for the machine itself: a request that came through a proxy gets 404.
+"""
+
+import logging
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from ipaddress import ip_address
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Flask, Response, current_app, request
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from server.audit.services import record_security_event
+from server.errors import NotFound
+from server.http.context import runtime, transaction_without_tenant
+from server.http.markers import public
+from server.http.requests import is_quiet
+
+blueprint = Blueprint("health", __name__)
+
+MAX_INGEST_AGE_S = 60.0
+_EXTENSION = "outpost-health"
+_NO_TENANT = 0
+_log = logging.getLogger(__name__)
+
+IngestAge = Callable[[Session], float | None]
+"""Seconds since ingest last proved that it stores; None when that is not known."""
+
+
+def install(app: Flask, *, ingest_age: IngestAge | None = None) -> None:
+    """Register the pages; `ingest_age` makes readiness depend on ingest too."""
+    app.extensions[_EXTENSION] = (code_revision(), ingest_age)
+    app.register_blueprint(blueprint)
+    app.after_request(_count)
+
+
+def code_revision() -> str:
+    """Return the newest migration that this code brings."""
+    with as_file(files("server") / "migrations") as scripts:
+        config = Config()
+        config.set_main_option("script_location", str(scripts))
+        head = ScriptDirectory.from_config(config).get_current_head()
+    assert head is not None
+    return head
+
+
+@blueprint.get("/livez")
+@public("a supervisor process asks whether this one is alive; the answer holds nothing")
+def alive() -> Response:
+    """Say that the process answers."""
+    return Response("ok\n", mimetype="text/plain")
+
+
+@blueprint.get("/readyz")
+@public("a balancer asks whether to send requests here; the answer is one word")
+def ready() -> Response:
+    """Say whether requests can be served; looks at database, schema, Redis and ingest."""
+    reason = _unready_because()
+    if reason is None:
+        return Response("ready\n", mimetype="text/plain")
+    _log.warning("unready: %s", reason)
+    return Response("unready\n", status=503, mimetype="text/plain")
+
+
+@blueprint.get("/metrics")
+@public("counts without persons, answered to the machine itself only")
+def metrics() -> Response:
+    """Show counts in the text form of Prometheus."""
+    if not _is_local():
+        raise NotFound
+    lines = [f"outpost_web_{name} {value}" for name, value in runtime().counters.totals().items()]
+    return Response("\n".join(lines) + "\n", mimetype="text/plain")
+
+
+def _unready_because() -> str | None:
+    revision, ingest_age = current_app.extensions[_EXTENSION]
+    try:
+        runtime().redis.ping()
+        with transaction_without_tenant() as session:
+            found = session.scalar(text("SELECT version_num FROM alembic_version"))
+            if found != revision:
+                return f"schema {found}, code {revision}"
+            _probe_writing(session)
+            age = ingest_age(session) if ingest_age else None
+    except (SQLAlchemyError, RedisError) as error:
+        return type(error).__name__
+    if age is not None and age > MAX_INGEST_AGE_S:
+        return f"ingest committed {age:.0f} s ago"
+    return None
+
+
+def _probe_writing(session: Session) -> None:
+    with session.begin_nested() as point:
+        session.execute(text("SELECT set_config('app.tenant', '0', true)"))
+        record_security_event(session, tenant_id=_NO_TENANT, kind="write_probe")
+        point.rollback()
+
+
+def _is_local() -> bool:
+    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip")):
+        return False
+    try:
+        return ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _count(response: Response) -> Response:
+    if not is_quiet(request.endpoint):
+        counters = runtime().counters
+        counters.add(f"responses_{response.status_code // 100}xx")
+        if response.status_code in {401, 403, 429}:
+            counters.add(f"refused_{response.status_code}")
+    return response
