@@ -1,7 +1,6 @@
 """Findings with their life, and reviews by people."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
@@ -9,29 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base
 from server.db.types import CreatedAt, EnumText, Id, Json, TenantId, UtcDateTime
-
-
-class FindingKind(StrEnum):
-    """What a finding says."""
-
-    OFF_POST = "off_post"
-    GAP = "gap"
-
-
-class FindingState(StrEnum):
-    """Life of a finding: open → closed, or retracted when late data disproves it."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    RETRACTED = "retracted"
-
-
-class ReviewAction(StrEnum):
-    """What a person said of a finding."""
-
-    ACKNOWLEDGE = "acknowledge"
-    FALSE_ALARM = "false_alarm"
-    NOTE = "note"
+from server.findings.rules import FindingKind, FindingState, ReviewAction
 
 
 class Finding(Base):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -119,26 +120,50 @@ def duty_policies(session: Session) -> DutyPolicies:
     return DutyPolicies(dict(rows))
 
 
-def geo_policy(session: Session, *, tenant_id: int, at: datetime) -> GeoPolicy:
-    """Return the thresholds of presence, off-post and trajectory in force at an instant.
+@dataclass(frozen=True, slots=True)
+class GeoPolicies:
+    """Rows of the core's thresholds of all tenants asked for, oldest first."""
 
-    The version names each family's row (`presence:3,off_post:1`), so that evidence can be
-    traced to it.
+    rows: list[tuple[int, PolicyKind, int, datetime, dict[str, Any]]]
+
+    def at(self, tenant_id: int, at: datetime) -> GeoPolicy:
+        """Return the thresholds in force at an instant, defaults where no row speaks."""
+        newest = {
+            kind: (number, params)
+            for tenant, kind, number, from_at, params in self.rows
+            if tenant == tenant_id and from_at <= at
+        }
+        if not newest:
+            return GeoPolicy()
+        chosen = sorted(newest.items())
+        version = ",".join(f"{kind.value}:{number}" for kind, (number, _) in chosen)
+        return GeoPolicy.from_json(
+            {"version": version, **{GEO_GROUP[kind]: params for kind, (_, params) in chosen}}
+        )
+
+
+def geo_policies(session: Session, *, tenant_ids: Collection[int]) -> GeoPolicies:
+    """Return the thresholds of presence, off-post and trajectory of tenants.
+
+    A version made of them names each family's row (`off_post:1,presence:3`), so that
+    evidence can be traced to it.
     """
     query = (
         select(Policy)
         .where(
-            Policy.tenant_id == tenant_id,
+            Policy.tenant_id.in_(tenant_ids),
             Policy.kind.in_([kind.value for kind in GEO_GROUP]),
-            Policy.effective_from_at <= at,
         )
         .order_by(Policy.effective_from_at, Policy.version)
     )
-    newest = {row.kind: row for row in session.scalars(query)}
-    rows = [newest[kind] for kind in sorted(newest)]
-    if not rows:
-        return GeoPolicy()
-    version = ",".join(f"{row.kind.value}:{row.version}" for row in rows)
-    return GeoPolicy.from_json(
-        {"version": version, **{GEO_GROUP[row.kind]: row.params for row in rows}}
+    return GeoPolicies(
+        [
+            (row.tenant_id, row.kind, row.version, row.effective_from_at, row.params)
+            for row in session.scalars(query)
+        ]
     )
+
+
+def geo_policy(session: Session, *, tenant_id: int, at: datetime) -> GeoPolicy:
+    """Return one tenant's thresholds in force at an instant; see `geo_policies`."""
+    return geo_policies(session, tenant_ids=[tenant_id]).at(tenant_id, at)

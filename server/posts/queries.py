@@ -16,19 +16,25 @@ from geo.geofence import Geofence
 from server.posts import store
 from server.posts.duty import (
     DutyPolicies,
+    GeoPolicies,
     duty_policies,
     duty_version,
     duty_windows,
+    geo_policies,
     geo_policy,
     windows_of_day,
 )
 from server.posts.models import Excusal, Post, PostVersion, RosterEntry, Shift
-from server.posts.rules import ExcusalKind
+from server.posts.rules import DutyWindow, ExcusalKind, PolicyKind
 
 __all__ = [
     "DutyPolicies",
+    "DutyWindow",
+    "ExcusalKind",
     "ExcusalView",
     "FenceVersion",
+    "GeoPolicies",
+    "PolicyKind",
     "PostView",
     "RosterView",
     "ShiftView",
@@ -36,8 +42,11 @@ __all__ = [
     "duty_version",
     "duty_windows",
     "excusals_between",
+    "excusals_of_people",
     "fence_at",
+    "fence_histories",
     "fences_between",
+    "geo_policies",
     "geo_policy",
     "get_post",
     "list_posts",
@@ -74,6 +83,7 @@ class ExcusalView:
     """A span in which somebody need not be at the post."""
 
     id: UUID
+    tenant_id: int
     employee_id: UUID
     kind: ExcusalKind
     starts_at: datetime
@@ -139,7 +149,7 @@ def fence_at(
     ----------
     tenant_id : spares a role that sees all tenants the search through them.
     """
-    versions = _versions(session, [post_id], tenant_id=tenant_id)
+    versions = _versions(session, [post_id], tenant_ids=None if tenant_id is None else [tenant_id])
     holding = [v for v in versions if v.valid_from_at <= at]
     return holding[-1] if holding else None
 
@@ -154,7 +164,7 @@ def fences_between(
 ) -> dict[UUID, list[FenceVersion]]:
     """Return the versions of posts that held at some time of a span, in time order."""
     found: dict[UUID, list[FenceVersion]] = defaultdict(list)
-    for version in _versions(session, post_ids, tenant_id=tenant_id):
+    for version in _versions(session, post_ids, tenant_ids=[tenant_id]):
         if version.valid_from_at < end_at and (
             version.valid_until_at is None or version.valid_until_at > start_at
         ):
@@ -162,9 +172,19 @@ def fences_between(
     return dict(found)
 
 
+def fence_histories(
+    session: Session, *, tenant_ids: Collection[int], post_ids: Collection[UUID]
+) -> dict[UUID, list[FenceVersion]]:
+    """Return all versions of posts, oldest first, by post. One statement."""
+    found: dict[UUID, list[FenceVersion]] = defaultdict(list)
+    for version in _versions(session, post_ids, tenant_ids=tenant_ids):
+        found[version.post_id].append(version)
+    return dict(found)
+
+
 def post_history(session: Session, *, tenant_id: int, post_id: UUID) -> list[FenceVersion]:
     """Return every version of a post, oldest first."""
-    return _versions(session, [post_id], tenant_id=tenant_id)
+    return _versions(session, [post_id], tenant_ids=[tenant_id])
 
 
 def excusals_between(
@@ -176,11 +196,20 @@ def excusals_between(
     end_at: datetime,
 ) -> list[ExcusalView]:
     """Return the excusals in force of one person that meet a span, in time order."""
+    found = excusals_of_people(
+        session, employee_ids=[employee_id], start_at=start_at, end_at=end_at
+    )
+    return [row for row in found if row.tenant_id == tenant_id]
+
+
+def excusals_of_people(
+    session: Session, *, employee_ids: Collection[UUID], start_at: datetime, end_at: datetime
+) -> list[ExcusalView]:
+    """Return the excusals in force of people that meet a span, in time order. One statement."""
     query = (
         select(Excusal)
         .where(
-            Excusal.tenant_id == tenant_id,
-            Excusal.employee_id == employee_id,
+            Excusal.employee_id.in_(employee_ids),
             Excusal.withdrawn_at.is_(None),
             Excusal.starts_at < end_at,
             Excusal.ends_at > start_at,
@@ -190,6 +219,7 @@ def excusals_between(
     return [
         ExcusalView(
             id=row.id,
+            tenant_id=row.tenant_id,
             employee_id=row.employee_id,
             kind=row.kind,
             starts_at=row.starts_at,
@@ -311,7 +341,7 @@ def roster_between(
 
 
 def _versions(
-    session: Session, post_ids: Collection[UUID], *, tenant_id: int | None
+    session: Session, post_ids: Collection[UUID], *, tenant_ids: Collection[int] | None
 ) -> list[FenceVersion]:
     if not post_ids:
         return []
@@ -320,8 +350,8 @@ def _versions(
         .where(PostVersion.post_id.in_(post_ids))
         .order_by(PostVersion.post_id, PostVersion.valid_from_at)
     )
-    if tenant_id is not None:
-        query = query.where(PostVersion.tenant_id == tenant_id)
+    if tenant_ids is not None:
+        query = query.where(PostVersion.tenant_id.in_(tenant_ids))
     rows: Sequence[PostVersion] = session.scalars(query).all()
     following = [*rows[1:], None]
     return [

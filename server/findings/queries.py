@@ -1,0 +1,298 @@
+"""Lists of findings and the one with its evidence card; every read names whose it may be."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from server.errors import NotFound
+from server.findings import store
+from server.findings.models import Finding, Review
+from server.findings.rules import FindingKind, FindingState, ReviewAction
+
+__all__ = [
+    "FindingDetail",
+    "FindingFilter",
+    "FindingKind",
+    "FindingPage",
+    "FindingRow",
+    "FindingSort",
+    "FindingState",
+    "ReviewAction",
+    "ReviewState",
+    "ReviewView",
+    "get_finding",
+    "list_findings",
+]
+
+MAX_LIMIT = 500
+
+
+class ReviewState(StrEnum):
+    """Where a finding stands with people."""
+
+    PENDING = "pending"
+    ACKNOWLEDGED = "acknowledged"
+    FALSE_ALARM = "false_alarm"
+
+
+class FindingSort(StrEnum):
+    """Orders of a list; ties go by id, so that pages never repeat a line."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LONGEST = "longest"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingFilter:
+    """What to list; an empty collection or None filters nothing.
+
+    Attributes
+    ----------
+    first_on, last_on : work dates, both included.
+    """
+
+    kinds: Collection[FindingKind] = (FindingKind.OFF_POST,)
+    states: Collection[FindingState] = (FindingState.OPEN, FindingState.CLOSED)
+    reviews: Collection[ReviewState] = ()
+    employee_id: UUID | None = None
+    post_id: UUID | None = None
+    first_on: date | None = None
+    last_on: date | None = None
+    sort: FindingSort = FindingSort.NEWEST
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingRow:
+    """One line of a list.
+
+    Attributes
+    ----------
+    duration_s : to the end, or as far as the evidence goes while it lasts.
+    unit_name : where the person belonged on the work date.
+    """
+
+    id: UUID
+    kind: FindingKind
+    state: FindingState
+    review: ReviewState
+    employee_id: UUID
+    employee_name: str
+    unit_name: str | None
+    post_id: UUID | None
+    post_name: str | None
+    work_on: date
+    starts_at: datetime
+    ends_at: datetime | None
+    decided_at: datetime
+    raised_at: datetime
+    duration_s: float | None
+    distance_m: float | None
+    confidence: float | None
+    cause: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingPage:
+    """A page of a list and how long the whole list is."""
+
+    rows: list[FindingRow]
+    total: int
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewView:
+    """A person's word on a finding."""
+
+    action: ReviewAction
+    reason: str
+    account_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingDetail:
+    """One finding with its evidence card and everything people said of it, oldest first.
+
+    `evidence` is plain JSON: `rule`, `algorithm_version`, `policy_version`, `thresholds`,
+    `inputs` (fix keys, post version, roster entry, excusals), `figures` (duration, farthest
+    distance, margin, coverage, confidence), `reasons`, and `would_change`: what would have
+    led to another conclusion.
+    """
+
+    row: FindingRow
+    roster_entry_id: UUID
+    closed_at: datetime | None
+    retracted_at: datetime | None
+    evidence: dict[str, Any]
+    reviews: list[ReviewView]
+
+
+def list_findings(session: Session, scope: Select[UUID], *, wanted: FindingFilter) -> FindingPage:
+    """Return a page of the findings of people in scope. One statement.
+
+    Parameters
+    ----------
+    scope : ids of the employees whose findings the reader may see.
+    """
+    limit = min(max(wanted.limit, 1), MAX_LIMIT)
+    offset = max(wanted.offset, 0)
+    query = _query(scope).add_columns(func.count().over()).where(*_conditions(wanted))
+    rows = session.execute(
+        query.order_by(*_order(wanted.sort), Finding.id).limit(limit).offset(offset)
+    ).all()
+    return FindingPage(
+        rows=[_row(row) for row in rows],
+        total=rows[0][-1] if rows else 0,
+        limit=limit,
+        offset=offset,
+    )
+
+
+def get_finding(session: Session, scope: Select[UUID], finding_id: UUID) -> FindingDetail:
+    """Return one finding with its evidence and reviews. Two statements.
+
+    Raises
+    ------
+    NotFound : no such finding, or not of a person in scope: the same answer.
+    """
+    row = session.execute(_query(scope).where(Finding.id == finding_id)).one_or_none()
+    if row is None:
+        raise NotFound("finding_not_found")
+    found: Finding = row[0]
+    reviews = session.scalars(
+        select(Review)
+        .where(Review.tenant_id == found.tenant_id, Review.finding_id == finding_id)
+        .order_by(Review.at, Review.id)
+    )
+    return FindingDetail(
+        row=_row(row),
+        roster_entry_id=found.roster_entry_id,
+        closed_at=found.closed_at,
+        retracted_at=found.retracted_at,
+        evidence=found.evidence,
+        reviews=[
+            ReviewView(action=r.action, reason=r.reason, account_name=r.account_name, at=r.at)
+            for r in reviews
+        ],
+    )
+
+
+def _verdict() -> ColumnElement[str | None]:
+    return (
+        select(Review.action)
+        .where(
+            Review.tenant_id == Finding.tenant_id,
+            Review.finding_id == Finding.id,
+            Review.action != ReviewAction.NOTE,
+        )
+        .order_by(Review.at.desc(), Review.id.desc())
+        .limit(1)
+        .correlate(Finding)
+        .scalar_subquery()
+    )
+
+
+def _query(scope: Select[UUID]) -> Select[Any]:
+    people, posts, units, belongs = store.employees, store.posts, store.units, store.memberships
+    return (
+        select(Finding, people.c.name, posts.c.name, units.c.name, _verdict())
+        .join(
+            people,
+            and_(people.c.tenant_id == Finding.tenant_id, people.c.id == Finding.employee_id),
+        )
+        .outerjoin(
+            posts, and_(posts.c.tenant_id == Finding.tenant_id, posts.c.id == Finding.post_id)
+        )
+        .outerjoin(
+            belongs,
+            and_(
+                belongs.c.tenant_id == Finding.tenant_id,
+                belongs.c.employee_id == Finding.employee_id,
+                belongs.c.during_on.contains(Finding.work_on),
+            ),
+        )
+        .outerjoin(
+            units, and_(units.c.tenant_id == Finding.tenant_id, units.c.id == belongs.c.unit_id)
+        )
+        .where(Finding.employee_id.in_(scope))
+    )
+
+
+def _conditions(wanted: FindingFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.kinds:
+        conditions.append(Finding.kind.in_(list(wanted.kinds)))
+    if wanted.states:
+        conditions.append(Finding.state.in_(list(wanted.states)))
+    if wanted.reviews:
+        conditions.append(
+            func.coalesce(_verdict(), "").in_([_ACTION_OF[state] for state in wanted.reviews])
+        )
+    if wanted.employee_id is not None:
+        conditions.append(Finding.employee_id == wanted.employee_id)
+    if wanted.post_id is not None:
+        conditions.append(Finding.post_id == wanted.post_id)
+    if wanted.first_on is not None:
+        conditions.append(Finding.work_on >= wanted.first_on)
+    if wanted.last_on is not None:
+        conditions.append(Finding.work_on <= wanted.last_on)
+    return conditions
+
+
+def _order(sort: FindingSort) -> tuple[ColumnElement[Any], ...]:
+    newest = Finding.starts_at.desc()
+    if sort is FindingSort.OLDEST:
+        return (Finding.starts_at.asc(),)
+    if sort is FindingSort.LONGEST:
+        seconds = Finding.evidence["figures"]["duration_s"].as_float()
+        return (seconds.desc().nulls_last(), newest)
+    if sort is FindingSort.PERSON:
+        return (store.employees.c.name.asc(), newest)
+    return (newest,)
+
+
+_ACTION_OF = {
+    ReviewState.PENDING: "",
+    ReviewState.ACKNOWLEDGED: ReviewAction.ACKNOWLEDGE.value,
+    ReviewState.FALSE_ALARM: ReviewAction.FALSE_ALARM.value,
+}
+_STATE_OF = {action: state for state, action in _ACTION_OF.items()}
+
+
+def _row(row: Row[Any]) -> FindingRow:
+    found, employee_name, post_name, unit_name, verdict = tuple(row)[:5]
+    figures = found.evidence.get("figures", {})
+    return FindingRow(
+        id=found.id,
+        kind=found.kind,
+        state=found.state,
+        review=_STATE_OF[verdict or ""],
+        employee_id=found.employee_id,
+        employee_name=employee_name,
+        unit_name=unit_name,
+        post_id=found.post_id,
+        post_name=post_name,
+        work_on=found.work_on,
+        starts_at=found.starts_at,
+        ends_at=found.ends_at,
+        decided_at=found.decided_at,
+        raised_at=found.raised_at,
+        duration_s=figures.get("duration_s"),
+        distance_m=figures.get("max_distance_m"),
+        confidence=figures.get("confidence"),
+        cause=figures.get("cause"),
+        revision=found.revision,
+    )

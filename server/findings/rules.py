@@ -1,0 +1,169 @@
+"""What may become of a finding: pure comparison of what stands with what follows from facts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid5
+
+_NAMESPACE: Final = UUID("6f1d6e2a-6f0e-5b61-9d0c-6b0f8a3f1c55")
+
+
+class FindingKind(StrEnum):
+    """What a finding says."""
+
+    OFF_POST = "off_post"
+    GAP = "gap"
+
+
+class FindingState(StrEnum):
+    """Life of a finding: open → closed, or retracted when late data disproves it."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    RETRACTED = "retracted"
+
+
+class ReviewAction(StrEnum):
+    """What a person said of a finding."""
+
+    ACKNOWLEDGE = "acknowledge"
+    FALSE_ALARM = "false_alarm"
+    NOTE = "note"
+
+
+class ChangeKind(StrEnum):
+    """What a synchronisation did to a finding."""
+
+    RAISED = "raised"
+    REVISED = "revised"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    RETRACTED = "retracted"
+
+
+class DayKey(NamedTuple):
+    """One person's work date, over all tenants."""
+
+    tenant_id: int
+    employee_id: UUID
+    work_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingDraft:
+    """A conclusion as the facts have it now; `ends_at` None while it lasts.
+
+    Attributes
+    ----------
+    decided_at : event time at which the facts sufficed.
+    evidence : plain JSON; the same facts give the same evidence.
+    """
+
+    day: DayKey
+    kind: FindingKind
+    roster_entry_id: UUID
+    post_id: UUID | None
+    starts_at: datetime
+    ends_at: datetime | None
+    decided_at: datetime
+    evidence: Mapping[str, Any]
+
+    @property
+    def id(self) -> UUID:
+        """Id that follows from whom, which assignment, what and since when."""
+        name = "/".join(
+            (
+                str(self.day.tenant_id),
+                str(self.day.employee_id),
+                str(self.roster_entry_id),
+                self.kind.value,
+                self.starts_at.isoformat(),
+            )
+        )
+        return uuid5(_NAMESPACE, name)
+
+    @property
+    def state(self) -> FindingState:
+        """Open while it lasts."""
+        return FindingState.OPEN if self.ends_at is None else FindingState.CLOSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A finding as it stands in the database."""
+
+    id: UUID
+    day: DayKey
+    kind: FindingKind
+    state: FindingState
+    roster_entry_id: UUID
+    post_id: UUID | None
+    starts_at: datetime
+    ends_at: datetime | None
+    decided_at: datetime
+    revision: int
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One finding that has to be written; `kind` is None when only its evidence grew."""
+
+    kind: ChangeKind | None
+    id: UUID
+    draft: FindingDraft | None
+    """What the facts say; None when they no longer say it."""
+    standing: Standing | None
+    """What was there before; None for a new one."""
+
+
+def plan_changes(standing: Iterable[Standing], drafts: Sequence[FindingDraft]) -> list[Change]:
+    """Compare what stands with what the facts say.
+
+    Parameters
+    ----------
+    standing : every finding of some person-days, retracted ones included.
+    drafts : every conclusion that the facts of these days support now.
+
+    Returns
+    -------
+    What has to be written, ordered by (day, start, kind). Nothing when all agrees, so that
+    running it twice changes nothing the second time.
+    """
+    before = {found.id: found for found in standing}
+    after = {draft.id: draft for draft in drafts}
+    changes = [
+        Change(kind=kind, id=draft.id, draft=draft, standing=before.get(draft.id))
+        for draft in after.values()
+        for differs, kind in [_difference(before.get(draft.id), draft)]
+        if differs
+    ]
+    changes += [
+        Change(kind=ChangeKind.RETRACTED, id=found.id, draft=None, standing=found)
+        for found in before.values()
+        if found.id not in after and found.state is not FindingState.RETRACTED
+    ]
+    return sorted(changes, key=_order)
+
+
+def _difference(found: Standing | None, draft: FindingDraft) -> tuple[bool, ChangeKind | None]:
+    if found is None or found.state is FindingState.RETRACTED:
+        return True, ChangeKind.RAISED
+    if found.state is not draft.state:
+        closed = draft.state is FindingState.CLOSED
+        return True, ChangeKind.CLOSED if closed else ChangeKind.REOPENED
+    if (found.ends_at, found.decided_at, found.post_id) != (
+        draft.ends_at,
+        draft.decided_at,
+        draft.post_id,
+    ):
+        return True, ChangeKind.REVISED
+    return dict(found.evidence) != dict(draft.evidence), None
+
+
+def _order(change: Change) -> tuple[DayKey, datetime, FindingKind, UUID]:
+    what = change.draft or change.standing
+    assert what is not None
+    return what.day, what.starts_at, what.kind, change.id

@@ -1,0 +1,160 @@
+"""Loading and saving of findings; nothing here commits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import (
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    column,
+    func,
+    insert,
+    select,
+    table,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import DATERANGE
+from sqlalchemy.orm import Session
+
+from server.findings.models import Finding
+from server.findings.rules import Change, ChangeKind, DayKey, FindingState, Standing
+
+# Rows of other slices as the database shows them; their models are private to them.
+employees = table(
+    "employees", column("tenant_id", Integer), column("id", Uuid), column("name", Text)
+)
+posts = table("posts", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
+units = table("units", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
+memberships = table(
+    "memberships",
+    column("tenant_id", Integer),
+    column("employee_id", Uuid),
+    column("unit_id", Uuid),
+    column("during_on", DATERANGE),
+)
+
+
+def load_standing(session: Session, days: Sequence[DayKey]) -> list[Standing]:
+    """Return every finding of person-days, retracted ones included. One statement."""
+    if not days:
+        return []
+    keys = tuple_(Finding.tenant_id, Finding.employee_id, Finding.work_on)
+    rows = session.scalars(select(Finding).where(keys.in_([tuple(day) for day in days])))
+    return [
+        Standing(
+            id=row.id,
+            day=DayKey(row.tenant_id, row.employee_id, row.work_on),
+            kind=row.kind,
+            state=row.state,
+            roster_entry_id=row.roster_entry_id,
+            post_id=row.post_id,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            decided_at=row.decided_at,
+            revision=row.revision,
+            evidence=row.evidence,
+        )
+        for row in rows
+    ]
+
+
+def write_changes(session: Session, changes: Sequence[Change], *, at: datetime) -> None:
+    """Write planned changes; at most one statement to insert and one to update."""
+    fresh = [_new_row(c, at) for c in changes if c.standing is None]
+    if fresh:
+        session.execute(insert(_FINDINGS), fresh)
+    old = [_changed_row(c, at) for c in changes if c.standing is not None]
+    if old:
+        table_ = _FINDINGS
+        new = {name: bindparam(f"new_{name}", type_=table_.c[name].type) for name in _CHANGEABLE}
+        session.execute(
+            update(table_)
+            .where(table_.c.tenant_id == bindparam("key_tenant"), table_.c.id == bindparam("key"))
+            .values(
+                new
+                | {
+                    "raised_at": func.coalesce(new["raised_at"], table_.c.raised_at),
+                    "closed_at": case(
+                        (new["closed_at"].is_(None), None),
+                        else_=func.coalesce(table_.c.closed_at, new["closed_at"]),
+                    ),
+                }
+            ),
+            old,
+        )
+
+
+_FINDINGS = cast("Table", Finding.__table__)
+_CHANGEABLE = (
+    "state",
+    "post_id",
+    "ends_at",
+    "decided_at",
+    "raised_at",
+    "closed_at",
+    "retracted_at",
+    "revision",
+    "evidence",
+)
+
+
+def _new_row(change: Change, at: datetime) -> dict[str, object]:
+    draft = change.draft
+    assert draft is not None
+    return {
+        "tenant_id": draft.day.tenant_id,
+        "id": change.id,
+        "kind": draft.kind,
+        "state": draft.state,
+        "employee_id": draft.day.employee_id,
+        "roster_entry_id": draft.roster_entry_id,
+        "post_id": draft.post_id,
+        "work_on": draft.day.work_on,
+        "starts_at": draft.starts_at,
+        "ends_at": draft.ends_at,
+        "decided_at": draft.decided_at,
+        "raised_at": at,
+        "closed_at": at if draft.state is FindingState.CLOSED else None,
+        "retracted_at": None,
+        "revision": 1,
+        "evidence": dict(draft.evidence),
+    }
+
+
+def _changed_row(change: Change, at: datetime) -> dict[str, object]:
+    found, draft = change.standing, change.draft
+    assert found is not None
+    values: dict[str, object]
+    if draft is None:
+        values = {
+            "state": FindingState.RETRACTED,
+            "post_id": found.post_id,
+            "ends_at": found.ends_at,
+            "decided_at": found.decided_at,
+            "retracted_at": at,
+            "evidence": dict(found.evidence),
+        }
+    else:
+        values = {
+            "state": draft.state,
+            "post_id": draft.post_id,
+            "ends_at": draft.ends_at,
+            "decided_at": draft.decided_at,
+            "retracted_at": None,
+            "evidence": dict(draft.evidence),
+        }
+    values |= {
+        "raised_at": at if change.kind is ChangeKind.RAISED else None,
+        "closed_at": at if values["state"] is FindingState.CLOSED else None,
+        "revision": found.revision + (change.kind is not None),
+    }
+    return {f"new_{name}": value for name, value in values.items()} | {
+        "key_tenant": found.day.tenant_id,
+        "key": change.id,
+    }
