@@ -1,0 +1,1 @@
+"""The live map: its page, its API and its stream."""

@@ -1,0 +1,121 @@
+/** The list of people: only the rows in sight exist; arrow keys walk through it. */
+
+import { el, drawing } from "app/dom";
+import { age, t } from "app/i18n";
+
+const ROW = 53; // height of a row with its line, CSS pixels
+const SPARE = 6;
+
+export class LiveList {
+  #people = [];
+  #selected = null;
+  #index = new Map();
+  #rows = new Map();
+
+  /** `box` scrolls and is the listbox; `onSelect(id, {open})` hears the reader's choice. */
+  constructor(box, { now, words, onSelect }) {
+    this.box = box;
+    this.now = now;
+    this.words = words;
+    this.onSelect = onSelect;
+    this.inner = el("div", { class: "people__inner", role: "presentation" });
+    box.append(this.inner);
+    box.addEventListener("scroll", () => this.#paint(), { passive: true });
+    new ResizeObserver(() => this.#paint()).observe(box);
+    box.addEventListener("click", (event) => {
+      const row = event.target.closest("[data-id]");
+      if (row) this.onSelect(row.dataset.id);
+    });
+    box.addEventListener("keydown", (event) => this.#key(event));
+    box.addEventListener("focus", () => {
+      if (!this.#selected && this.#people.length) this.onSelect(this.#people[0].id);
+    });
+  }
+
+  show(people) {
+    this.#people = people;
+    this.#index = new Map(people.map((person, i) => [person.id, i]));
+    this.inner.style.height = `${people.length * ROW}px`;
+    this.#paint(true);
+  }
+
+  select(id, { reveal = true } = {}) {
+    this.#selected = id;
+    const index = this.#index.get(id);
+    if (reveal && index !== undefined) {
+      const top = index * ROW;
+      const { scrollTop, clientHeight } = this.box;
+      if (top < scrollTop) this.box.scrollTop = top;
+      else if (top + ROW > scrollTop + clientHeight) this.box.scrollTop = top + ROW - clientHeight;
+    }
+    this.#paint(true);
+  }
+
+  refresh() {
+    this.#paint(true);
+  }
+
+  first() {
+    return this.#people[0]?.id ?? null;
+  }
+
+  #key(event) {
+    const at = this.#index.get(this.#selected) ?? -1;
+    const page = Math.max(1, Math.floor(this.box.clientHeight / ROW) - 1);
+    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: this.#people.length - 1 };
+    if (event.key in steps && this.#people.length) {
+      event.preventDefault();
+      const next = Math.min(Math.max(steps[event.key], 0), this.#people.length - 1);
+      this.onSelect(this.#people[next].id);
+    } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
+      event.preventDefault();
+      this.onSelect(this.#selected, { open: true });
+    }
+  }
+
+  #paint(renew = false) {
+    const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - SPARE);
+    const to = Math.min(this.#people.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + SPARE);
+    const wanted = new Set();
+    for (let i = from; i < to; i += 1) {
+      const person = this.#people[i];
+      wanted.add(person.id);
+      let row = this.#rows.get(person.id);
+      if (!row || renew) {
+        const fresh = this.#row(person, i);
+        if (row) row.replaceWith(fresh);
+        else this.inner.append(fresh);
+        row = fresh;
+        this.#rows.set(person.id, row);
+      }
+      row.style.transform = `translateY(${i * ROW}px)`;
+    }
+    for (const [id, row] of this.#rows) {
+      if (!wanted.has(id)) {
+        row.remove();
+        this.#rows.delete(id);
+      }
+    }
+    const active = this.#selected && this.#rows.has(this.#selected) ? `person-${this.#selected}` : null;
+    if (active) this.box.setAttribute("aria-activedescendant", active);
+    else this.box.removeAttribute("aria-activedescendant");
+  }
+
+  #row(person, index) {
+    const facts = [
+      person.unit,
+      person.fixed_at ? age(Math.max(0, this.now() - person.fixed_at)) : t("no fix yet"),
+      person.battery_pct === null || person.battery_pct === undefined ? null : `${person.battery_pct}%`,
+    ].filter(Boolean);
+    return el("div", {
+      class: "person", role: "option", id: `person-${person.id}`, dataset: { id: person.id },
+      "aria-selected": String(person.id === this.#selected),
+      "aria-posinset": index + 1, "aria-setsize": this.#people.length,
+    },
+    el("span", { class: "avatar", "aria-hidden": "true" }, person.name.trim().slice(0, 1).toUpperCase()),
+    el("span", { class: "person__text" },
+      el("strong", {}, person.name),
+      el("span", { class: "person__facts" }, facts.join(" · "))),
+    el("span", { class: `pill pill--${person.status}` }, drawing(person.status), this.words[person.status]));
+  }
+}

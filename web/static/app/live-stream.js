@@ -1,0 +1,111 @@
+/**
+ * The line to the server: resumes exactly where it stopped, asks for a new picture when it
+ * cannot, and says truthfully in which state it is (live, waiting, offline).
+ */
+
+const SILENCE_MS = 40000; // the server speaks every 15 s
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 30000;
+
+export class LiveStream extends EventTarget {
+  #source = null;
+  #cursor = null;
+  #retry = null;
+  #wait = FIRST_RETRY_MS;
+  #heard = 0;
+  #watch = null;
+
+  constructor(url) {
+    super();
+    this.url = url;
+    this.state = "waiting";
+    addEventListener("online", () => this.#reopen());
+    addEventListener("offline", () => this.#say("offline"));
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible" && this.state !== "live") this.#reopen();
+    });
+  }
+
+  /** Begin after a stream id, the cursor of a snapshot. */
+  start(cursor) {
+    this.#cursor = cursor;
+    this.#open();
+    this.#watch ??= setInterval(() => {
+      if (this.state === "live" && performance.now() - this.#heard > SILENCE_MS) this.#lost();
+    }, 5000);
+  }
+
+  stop() {
+    clearTimeout(this.#retry);
+    this.#source?.close();
+    this.#source = null;
+  }
+
+  #open() {
+    this.stop();
+    const url = new URL(this.url, location.href);
+    if (this.#cursor) url.searchParams.set("from", this.#cursor);
+    const source = new EventSource(url);
+    this.#source = source;
+    source.onopen = () => {
+      this.#wait = FIRST_RETRY_MS;
+      this.#hear();
+      this.#say("live");
+    };
+    for (const type of ["pos", "state", "alert"]) {
+      source.addEventListener(type, (event) => {
+        this.#hear();
+        this.#cursor = event.lastEventId || this.#cursor;
+        this.#emit("change", { type, data: JSON.parse(event.data) });
+      });
+    }
+    source.addEventListener("ping", (event) => {
+      this.#hear();
+      this.#cursor = event.lastEventId || this.#cursor;
+      this.#emit("tick", JSON.parse(event.data));
+    });
+    source.addEventListener("reset", () => {
+      this.stop();
+      this.#emit("reset");
+    });
+    source.addEventListener("closed", () => {
+      this.stop();
+      this.#say("offline");
+      this.#emit("closed");
+    });
+    source.onerror = () => this.#lost();
+  }
+
+  #lost() {
+    this.stop();
+    this.#say(navigator.onLine ? "waiting" : "offline");
+    // Jitter, so that a thousand maps do not return in the same second.
+    this.#retry = setTimeout(() => this.#emit("again"), this.#wait * (0.5 + Math.random()));
+    this.#wait = Math.min(this.#wait * 2, LAST_RETRY_MS);
+    if (this.#wait >= 8000) this.#say("offline");
+  }
+
+  /** Try the line again where it stopped. */
+  resume() {
+    this.#open();
+  }
+
+  #reopen() {
+    this.#wait = FIRST_RETRY_MS;
+    this.#open();
+  }
+
+  #hear() {
+    this.#heard = performance.now();
+  }
+
+  #say(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#emit("state", { state });
+  }
+
+  #emit(name, detail = {}) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
