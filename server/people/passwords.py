@@ -47,9 +47,12 @@ def check_password(password: str, *, context: tuple[str, ...]) -> None:
         raise _refusal("password_long", f"a password has at most {MAX_CHARS} characters")
     if folded in _COMMON or len(set(folded)) < 4:
         raise _refusal("password_common", "this password is among the first anybody tries")
+    rest = folded
     for word in (*context, "outpost"):
-        if len(word) >= 4 and len(folded.replace(word.casefold(), "")) < 5:
-            raise _refusal("password_context", "this password is made of known words")
+        if len(word) >= 3:
+            rest = rest.replace(word.casefold(), "")
+    if len(rest) < min(6, len(folded)):
+        raise _refusal("password_context", "this password is made of known words")
 
 
 def hash_password(password: str) -> str:
