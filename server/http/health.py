@@ -5,7 +5,6 @@ are for the machine itself: a request that came through a proxy gets 404.
 """
 
 import logging
-from collections.abc import Callable
 from importlib.resources import as_file, files
 from ipaddress import ip_address
 
@@ -22,6 +21,7 @@ from server.errors import NotFound
 from server.http.context import runtime, transaction_without_tenant
 from server.http.markers import public
 from server.http.requests import is_quiet
+from server.tracking.health import ingest_age
 
 blueprint = Blueprint("health", __name__)
 
@@ -30,13 +30,9 @@ _EXTENSION = "outpost-health"
 _NO_TENANT = 0
 _log = logging.getLogger(__name__)
 
-IngestAge = Callable[[Session], float | None]
-"""Seconds since ingest last proved that it stores; None when that is not known."""
-
-
-def install(app: Flask, *, ingest_age: IngestAge | None = None) -> None:
-    """Register the pages; `ingest_age` makes readiness depend on ingest too."""
-    app.extensions[_EXTENSION] = (code_revision(), ingest_age)
+def install(app: Flask) -> None:
+    """Register the pages and count all other answers."""
+    app.extensions[_EXTENSION] = code_revision()
     app.register_blueprint(blueprint)
     app.after_request(_count)
 
@@ -80,7 +76,7 @@ def metrics() -> Response:
 
 
 def _unready_because() -> str | None:
-    revision, ingest_age = current_app.extensions[_EXTENSION]
+    revision = current_app.extensions[_EXTENSION]
     try:
         runtime().redis.ping()
         with transaction_without_tenant() as session:
@@ -88,7 +84,7 @@ def _unready_because() -> str | None:
             if found != revision:
                 return f"schema {found}, code {revision}"
             _probe_writing(session)
-            age = ingest_age(session) if ingest_age else None
+            age = ingest_age(session)
     except (SQLAlchemyError, RedisError) as error:
         return type(error).__name__
     if age is not None and age > MAX_INGEST_AGE_S:

@@ -260,8 +260,10 @@ def test_sign_in_and_sign_out_are_on_record(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, "", "1", "1.", ".abc", "0." + "a" * 43, "1." + "a" * 42, "x." + "a" * 43]
-    + ["1." + "a" * 43 + "\n", "-1." + "a" * 43, "9999999999." + "a" * 43, "１." + "a" * 43],
+    [
+        *(None, "", "1", "1.", ".abc", "0." + "a" * 43, "1." + "a" * 42, "x." + "a" * 43),
+        *("1." + "a" * 43 + "\n", "-1." + "a" * 43, "9999999999." + "a" * 43, "１." + "a" * 43),
+    ],
 )
 def test_a_cookie_of_another_form_is_none(value: str | None) -> None:
     assert parse_cookie(value) is None
