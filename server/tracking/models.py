@@ -58,7 +58,8 @@ class FixRow(Base):
     tenant_id: Mapped[TenantId]
     device_id: Mapped[UUID] = mapped_column(primary_key=True)
     fixed_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
-    # 64 bits of SHA-256 over the message (or its `_id`): equal instants, different content, both kept.
+    # 64 bits of SHA-256 over the message (or its `_id`): equal instants with different
+    # content are both kept.
     msg_key: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     employee_id: Mapped[UUID]
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -268,3 +269,17 @@ class PresenceNow(Base):
     work_on: Mapped[date]
     # The answer can change at this instant without any new fact: the engine looks again.
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class IngestHeartbeat(Base):
+    """The last proof that ingest stores: a canary that went through broker and commit. One row."""
+
+    __tablename__ = "ingest_heartbeat"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    beat_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lag_s: Mapped[float]
+    waiting: Mapped[int]
+    # What the broker says it dropped since it started; anything but 0 is an alarm.
+    broker_dropped: Mapped[int | None] = mapped_column(BigInteger)

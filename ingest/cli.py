@@ -1,0 +1,134 @@
+"""Commands of this package: decode one message, run the consumer, run the gatekeeper."""
+
+import json
+import logging
+import math
+import os
+import sys
+import time
+from typing import Any
+
+import click
+
+from geo.fix import from_epoch_s
+from ingest.topics import parse_topic
+from ingest.wire import Cell, Decoded, DeviceEvent, Ignored, Rejection, WireFix
+from ingest.wire.owntracks import MAX_BATCH_BYTES, Envelope
+from ingest.wire.owntracks import decode as decode_owntracks
+
+FORMATS = ("owntracks", "osmand", "overland", "network-survey", "geosubmit", "mlp")
+
+
+@click.command()
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
+@click.option("--topic", help="Topic it came on, owntracks/USER/DEVICE; gives `device`.")
+@click.option("--secret", help="Secret of OwnTracks payload encryption.")
+def decode(format_name: str, topic: str | None, secret: str | None) -> None:
+    """Decode one message from standard input to JSON.
+
+    Answers a list of fixes and events, or {"rejected": REASON, "detail": …}. Times are UTC,
+    positions WGS-84 degrees, speeds m/s; what is unknown is null, never 0. Times are not
+    compared with this machine's clock.
+    """
+    if format_name != "owntracks":
+        message = f"format {format_name} is not in this version; it decodes: owntracks"
+        raise click.ClickException(message)
+    payload = sys.stdin.buffer.read(MAX_BATCH_BYTES + 1)
+    answer = _decode(payload.rstrip(b"\r\n"), topic, secret)
+    click.echo(json.dumps(answer, ensure_ascii=False, separators=(", ", ": ")))
+
+
+def _decode(
+    payload: bytes, topic: str | None, secret: str | None
+) -> dict[str, Any] | list[dict[str, Any]]:
+    device = None
+    if topic is not None:
+        parsed = parse_topic(topic)
+        if isinstance(parsed, Rejection):
+            return _rejected(parsed)
+        device = parsed.username
+    results = decode_owntracks(payload, Envelope(username=device, secret=secret))
+    for result in results:
+        if isinstance(result, Rejection):
+            return _rejected(result)
+    return [_shown(result, device) for result in results if not isinstance(result, Ignored)]
+
+
+def _rejected(rejection: Rejection) -> dict[str, Any]:
+    return {"rejected": rejection.reason.value, "detail": rejection.detail}
+
+
+def _shown(result: Decoded, device: str | None) -> dict[str, Any]:
+    if isinstance(result, WireFix):
+        return {
+            "type": "fix",
+            "device": device,
+            "fixed_at": _time(result.fixed_s),
+            "lon": result.lon_deg,
+            "lat": result.lat_deg,
+            "accuracy_m": result.accuracy_m,
+            "speed_mps": result.speed_mps,
+            "course_deg": result.course_deg,
+            "altitude_m": result.altitude_m,
+            "battery_pct": result.battery_pct,
+            "mock": result.mock,
+            "source": result.source.value,
+            "trigger": result.trigger,
+            "sent_at": _time(result.sent_s),
+            "charging": result.charging,
+            "connection": result.connection,
+            "flags": list(result.as_fix().flags.names()) if math.isfinite(result.fixed_s) else [],
+            "cells": [_cell(cell) for cell in result.cells],
+        }
+    assert isinstance(result, DeviceEvent)
+    return {
+        "type": "event",
+        "kind": result.kind.value,
+        "device": device,
+        "at": _time(result.at_s),
+        **result.body,
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {name: getattr(cell, name) for name in cell.__struct_fields__}
+
+
+def _time(epoch_s: float | None) -> str | None:
+    if epoch_s is None or not math.isfinite(epoch_s):
+        return None
+    return from_epoch_s(epoch_s).isoformat().replace("+00:00", "Z")
+
+
+@click.command()
+def ingest() -> None:
+    """Run the MQTT consumer that stores fixes; SIGTERM drains and ends it."""
+    # The pure command above needs neither database nor broker.
+    from ingest.link import NotDurableError, SecondConsumerError  # noqa: PLC0415
+    from ingest.process import run_ingest  # noqa: PLC0415
+    from server.settings import Settings  # noqa: PLC0415
+
+    _log_to_stderr()
+    try:
+        run_ingest(Settings.from_environ(os.environ, role="ingest"))
+    except (SecondConsumerError, NotDurableError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.command()
+def gatekeeper() -> None:
+    """Run the writer of the broker's password file; SIGTERM ends it."""
+    from ingest.gatekeeper import run_gatekeeper  # noqa: PLC0415
+    from server.settings import Settings  # noqa: PLC0415
+
+    _log_to_stderr()
+    run_gatekeeper(Settings.from_environ(os.environ, role="engine"))
+
+
+def _log_to_stderr() -> None:
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )

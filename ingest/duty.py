@@ -1,0 +1,138 @@
+"""The duty gate: who may be located when, in memory, never staler than the transaction.
+
+A tenant's duty version is read first in every writing transaction. Windows cached under
+another version are thrown away and read again in that same transaction, so a cache can be
+late but what is stored cannot be wrong.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from geo.fix import to_epoch_s
+from server.posts.queries import duty_version, duty_windows
+from server.posts.rules import DutyWindow
+from server.tracking.records import DutySlot
+
+_AROUND_S = 86_400.0
+_MAX_PEOPLE = 200_000
+
+Person = tuple[int, UUID]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Timetable:
+    """One person's duty in one span of time: `slots[i]` holds from `edges[i]` on."""
+
+    version: int
+    span: Span
+    edges: list[float] = field(default_factory=list)
+    slots: list[DutySlot | None] = field(default_factory=list)
+
+    def slot_at(self, at_s: float) -> DutySlot | None:
+        index = bisect_right(self.edges, at_s) - 1
+        return self.slots[index] if index >= 0 else None
+
+
+class DutyIndex:
+    """Duty windows of the people who send, read lazily and kept while their version holds."""
+
+    def __init__(self) -> None:
+        self._timetables: dict[Person, _Timetable] = {}
+        self._versions: Mapping[int, int] = {}
+
+    def refresh(self, session: Session, needs: Mapping[Person, Span]) -> None:
+        """Make the index answer for these people and spans as of this transaction.
+
+        Parameters
+        ----------
+        session : the transaction that will store what the gate lets through.
+        needs : earliest and latest instant asked about, by person.
+
+        Notes
+        -----
+        The version is read before the windows: windows may be newer than the version they
+        are filed under, never older. One statement when nothing changed.
+        """
+        self._versions = duty_version(session)
+        missing = {person: span for person, span in needs.items() if not self._covers(person, span)}
+        if not missing:
+            return
+        if len(self._timetables) > _MAX_PEOPLE:
+            self._timetables.clear()
+        low = min(span[0] for span in missing.values()) - _AROUND_S
+        high = max(span[1] for span in missing.values()) + _AROUND_S
+        windows: dict[Person, list[DutyWindow]] = {person: [] for person in missing}
+        for window in duty_windows(
+            session,
+            start_at=_instant(low),
+            end_at=_instant(high),
+            employee_ids={employee_id for _, employee_id in missing},
+        ):
+            person = (window.tenant_id, window.employee_id)
+            if person in windows:
+                windows[person].append(window)
+        for person, listed in windows.items():
+            version = self._versions.get(person[0], 0)
+            self._timetables[person] = _timetable(version, (low, high), listed)
+
+    def slot_at(self, person: Person, at_s: float) -> DutySlot | None:
+        """Return the duty an instant falls into, graces included; None when off duty.
+
+        Parameters
+        ----------
+        person : one of those the last `refresh` was asked about.
+        at_s : epoch seconds inside the span asked about.
+        """
+        return self._timetables[person].slot_at(at_s)
+
+    def _covers(self, person: Person, span: Span) -> bool:
+        known = self._timetables.get(person)
+        return (
+            known is not None
+            and known.version == self._versions.get(person[0], 0)
+            and known.span[0] <= span[0]
+            and span[1] < known.span[1]
+        )
+
+
+def _timetable(version: int, span: Span, windows: Iterable[DutyWindow]) -> _Timetable:
+    listed = [
+        (
+            to_epoch_s(w.opens_at),
+            to_epoch_s(w.closes_at),
+            to_epoch_s(w.starts_at),
+            to_epoch_s(w.ends_at),
+            w,
+        )
+        for w in windows
+    ]
+    edges = sorted(
+        {
+            edge
+            for opens, closes, starts, ends, _ in listed
+            for edge in (opens, closes, starts, ends)
+        }
+    )
+    slots: list[DutySlot | None] = []
+    for edge in edges:
+        holding = [row for row in listed if row[0] <= edge < row[1]]
+        if not holding:
+            slots.append(None)
+            continue
+        on_duty = [row for row in holding if row[2] <= edge < row[3]]
+        chosen = (on_duty or holding)[0][4]
+        work_on = tuple(sorted({row[4].work_on for row in holding}))
+        slots.append(DutySlot(chosen.roster_entry_id, work_on))
+    return _Timetable(version, span, edges, slots)
+
+
+def _instant(epoch_s: float) -> datetime:
+    earliest, latest = -2_208_988_800.0, 4_102_444_800.0
+    bounded = min(max(epoch_s, earliest), latest)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=bounded)

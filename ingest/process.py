@@ -1,0 +1,105 @@
+"""The process behind `outpost ingest`: wire the parts, run, drain on SIGTERM."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+
+from redis import Redis
+
+from ingest.announce import Announcer
+from ingest.attempts import Attempts
+from ingest.devices import Registry
+from ingest.failpoints import Failpoints
+from ingest.handover import Handover
+from ingest.health import STATUS_FILE, Pulse, Reporter
+from ingest.intake import Intake
+from ingest.link import Link
+from ingest.ratelimit import RateLimiter
+from ingest.subscriber import KEEPALIVE_S, Subscriber
+from ingest.writer import Writer
+from server.crypto import Vault
+from server.settings import Settings
+
+_LOCK_WAIT_S = 6.0
+_DRAIN_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def run_ingest(settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    """Consume messages of phones until SIGTERM or SIGINT.
+
+    The lock is taken before the broker is touched, so that a second process started by
+    mistake ends without disturbing the first.
+
+    Parameters
+    ----------
+    settings : of role `ingest`.
+    environ : for fail points of crash tests.
+
+    Raises
+    ------
+    ingest.link.SecondConsumerError : another ingest runs on this database.
+    ingest.link.NotDurableError : commits would not survive a crash.
+    sqlalchemy.exc.OperationalError : the database does not answer at start.
+    """
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    failpoints = Failpoints.from_environ(environ, settings.environment)
+    vault = Vault(settings.data_key)
+    registry = Registry(vault)
+    link = Link(settings.database_url, on_notify=registry.forget)
+    link.open(wait_s=_LOCK_WAIT_S)
+    handover = Handover()
+    subscriber = Subscriber(
+        handover, username=settings.mqtt_username, password=settings.mqtt_password
+    )
+    redis = Redis.from_url(
+        settings.redis_url, socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
+    )
+    announcer = Announcer(redis)
+    pulse = Pulse(handover)
+    attempts = Attempts(settings.run_dir / "ingest.attempts")
+    writer = Writer(
+        handover=handover,
+        subscriber=subscriber,
+        link=link,
+        intake=Intake(
+            directory=registry,
+            vault=vault,
+            limiter=RateLimiter(),
+            before_decode=lambda message: failpoints.see(message.payload),
+        ),
+        attempts=attempts,
+        pulse=pulse,
+        announce=announcer.announce,
+        failpoints=failpoints,
+    )
+    reporter = Reporter(subscriber, pulse, settings.run_dir / STATUS_FILE)
+    _stop_on_signal(writer)
+    announcer.start()
+    reporter.start()
+    subscriber.connect_async(settings.mqtt_host, settings.mqtt_port, keepalive=KEEPALIVE_S)
+    subscriber.loop_start()
+    try:
+        writer.run()
+    finally:
+        reporter.stop()
+        # Queued acknowledgements leave before DISCONNECT does.
+        subscriber.disconnect()
+        subscriber.loop_stop()
+        announcer.stop()
+        redis.close()
+        link.close()
+    attempts.close()
+    log.info("ingest stopped, %s", writer.counters.outcomes)
+
+
+def _stop_on_signal(writer: Writer) -> None:
+    def stop(_number: int, _frame: object) -> None:
+        # Not from inside the handler: it may have interrupted a holder of the same lock.
+        threading.Thread(target=writer.stop, kwargs={"within_s": _DRAIN_S}, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)

@@ -1,0 +1,58 @@
+"""Topics of phones: `owntracks/<user name>/<anything>[/<kind>]`."""
+
+import re
+from dataclasses import dataclass
+
+from ingest.wire import Reason, Rejection
+
+ROOT = "owntracks"
+FILTER = f"{ROOT}/#"
+CANARY = "outpost/canary/ingest"
+
+KINDS = frozenset(
+    {"event", "status", "waypoint", "waypoints", "info", "step", "beacon", "dump", "cmd"}
+)
+_MAX_BYTES = 256
+_USERNAME = re.compile(r"[a-z0-9-]{8,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Whose message it is, by the topic the broker let its credential write to."""
+
+    username: str
+    device: str
+    kind: str
+
+
+def parse_topic(topic: str | bytes) -> Topic | Rejection:
+    """Split a topic into its parts.
+
+    Parameters
+    ----------
+    topic : as delivered; compared exactly, case included.
+
+    Returns
+    -------
+    The parts, `kind` empty for positions; or a `Rejection` with reason `topic`.
+    """
+    if isinstance(topic, bytes):
+        if len(topic) > _MAX_BYTES:
+            return Rejection(Reason.TOPIC, f"{len(topic)} bytes long")
+        try:
+            topic = topic.decode()
+        except UnicodeDecodeError:
+            return Rejection(Reason.TOPIC, "not UTF-8")
+    levels = topic.split("/")
+    if len(levels) not in (3, 4) or levels[0] != ROOT or not all(levels):
+        return Rejection(Reason.TOPIC, f"{len(levels)} levels, expected {ROOT}/user/device")
+    if len(levels) == 4 and levels[3] not in KINDS:
+        return Rejection(Reason.TOPIC, "unknown last level")
+    if not topic.isprintable():
+        return Rejection(Reason.TOPIC, "control characters")
+    return Topic(levels[1], levels[2], levels[3] if len(levels) == 4 else "")
+
+
+def is_username(name: str) -> bool:
+    """Whether a device could bear this name; confusable and foreign names could not."""
+    return _USERNAME.fullmatch(name) is not None

@@ -1,0 +1,175 @@
+"""What a decoder makes of a message: fixes, events, things to ignore, or a reason why not.
+
+Decoders are pure and never raise on content. Identity is none of their business: they see
+what the payload says, and whose it is follows from credential and topic alone.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from geo.fix import Fix, QualityFlag, Source, from_epoch_s
+
+
+class Reason(StrEnum):
+    """Why a message could not be stored; the codes people filter quarantine by."""
+
+    JSON = "json"
+    DUP_KEY = "dup_key"
+    DEPTH = "depth"
+    TEXT = "text"
+    SHAPE = "shape"
+    SIZE = "size"
+    KEYS = "keys"
+    TYPE = "type"
+    TYPE_UNKNOWN = "type_unknown"
+    FORBIDDEN = "forbidden"
+    CRYPTO = "crypto"
+    TOPIC = "topic"
+    DEVICE = "device"
+    RANGE = "range"
+    TST_UNIT = "tst_unit"
+    TST_PAST = "tst_past"
+    TST_FUTURE = "tst_future"
+    TZ_SUSPECT = "tz_suspect"
+    GPS_ROLLOVER = "gps_rollover"
+    RATE = "rate"
+    DATABASE = "database"
+    DECODER = "decoder"
+    CRASH = "crash"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A message that cannot be stored.
+
+    Attributes
+    ----------
+    reason : stable code.
+    detail : for people; never a coordinate or a name.
+    at_s : epoch seconds the content speaks of, when that can be told; decides whether
+        keeping the payload could keep an off-duty position.
+    key : 64-bit key of the message, None for "hash the bytes".
+    raw : the part of the message that was rejected, None for all of it.
+    """
+
+    reason: Reason
+    detail: str
+    at_s: float | None = None
+    key: int | None = None
+    raw: bytes | None = None
+
+
+class Ignored(StrEnum):
+    """Messages that are fine and carry nothing to keep."""
+
+    EMPTY = "empty"
+    CARD = "card"
+    CONFIGURATION = "configuration"
+    REQUEST = "request"
+
+
+class EventKind(StrEnum):
+    """What a device says besides positions."""
+
+    TRANSITION = "transition"
+    WAYPOINT = "waypoint"
+    STATUS = "status"
+    LAST_WILL = "lwt"
+    STEPS = "steps"
+    BEACON = "beacon"
+
+
+PLACE_EVENTS = frozenset({EventKind.TRANSITION, EventKind.BEACON})
+"""Events that tell where somebody is; the duty gate treats them like fixes."""
+
+
+class Cell(msgspec.Struct, frozen=True, gc=False):
+    """One radio cell a phone saw; identities inside the ranges of its radio."""
+
+    radio: str
+    mcc: int | None
+    mnc: int | None
+    area: int | None
+    cell: int
+    signal_dbm: int | None = None
+    timing_advance: int | None = None
+    serving: bool | None = None
+
+
+class WireFix(msgspec.Struct, frozen=True, gc=False):
+    """One position in our units, without its owner. Unknown is None, never 0.
+
+    Plain numbers instead of `geo.fix.Fix`: tens of thousands are made in a second and go
+    to the database as columns. `as_fix` gives the value the core works with.
+
+    Attributes
+    ----------
+    fixed_s, sent_s : epoch seconds UTC.
+    key : 64 bits that name the message for good.
+    trigger : one character, `p` for a ping.
+    health : what the message says about the phone itself, None for nothing.
+    raw : the message as it came.
+    """
+
+    fixed_s: float
+    lon_deg: float
+    lat_deg: float
+    key: int
+    raw: bytes
+    accuracy_m: float | None = None
+    altitude_m: float | None = None
+    speed_mps: float | None = None
+    course_deg: float | None = None
+    battery_pct: int | None = None
+    sent_s: float | None = None
+    source: Source = Source.GPS
+    trigger: str | None = None
+    mock: bool | None = None
+    flags: int = 0
+    charging: bool | None = None
+    connection: str | None = None
+    mode: str | None = None
+    cells: tuple[Cell, ...] = ()
+    claims_other: bool = False
+
+    def as_fix(self, *, received_s: float | None = None) -> Fix:
+        """Return the value the pure core works with."""
+        return Fix(
+            fixed_at=from_epoch_s(self.fixed_s),
+            lon_deg=self.lon_deg,
+            lat_deg=self.lat_deg,
+            accuracy_m=self.accuracy_m,
+            source=self.source,
+            speed_mps=self.speed_mps,
+            course_deg=self.course_deg,
+            altitude_m=self.altitude_m,
+            battery_pct=self.battery_pct,
+            mock=self.mock,
+            trigger=self.trigger,
+            received_at=None if received_s is None else from_epoch_s(received_s),
+            key=format(self.key & 0xFFFFFFFFFFFFFFFF, "016x"),
+            flags=QualityFlag(self.flags),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """Something a device said that is not a position.
+
+    Attributes
+    ----------
+    at_s : epoch seconds UTC; None when only the server's clock can tell.
+    body : JSON in our names and units, small.
+    """
+
+    kind: EventKind
+    at_s: float | None
+    key: int
+    body: dict[str, Any]
+    raw: bytes
+
+
+Decoded = WireFix | DeviceEvent | Rejection | Ignored

@@ -1,0 +1,229 @@
+"""Batches from the broker into the database: commit first, acknowledge after."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ingest.attempts import CRASHES_ALLOWED, Attempts
+from ingest.failpoints import Failpoints
+from ingest.handover import Handover, Parcel
+from ingest.health import Pulse
+from ingest.intake import Intake, Message, Taken
+from ingest.link import Link, SecondConsumerError, sqlstate_of
+from ingest.subscriber import DROPPED_TOPIC, Subscriber
+from ingest.topics import CANARY
+from ingest.wire import Reason
+from server.tracking.records import Batch
+
+LIMIT = 2_000
+LINGER_S = 0.004
+_IDLE_S = 0.5
+_LOCK_WAIT_S = 10.0
+_FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 2.0
+_DATA_CLASSES = ("21", "22", "23")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What this process did since it started."""
+
+    batches: int = 0
+    transactions: int = 0
+    messages: int = 0
+    retries: int = 0
+    bisections: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+
+class Writer:
+    """Takes parcels from the handover until told to stop.
+
+    Parameters
+    ----------
+    handover, subscriber : where messages come from and acknowledgements go.
+    link : the connection that writes.
+    intake : decodes, gates and records.
+    attempts : remembers what was in hand if this process dies.
+    pulse : told of every commit and canary.
+    announce : given each committed batch, for the live map; must not raise or block.
+    """
+
+    def __init__(
+        self,
+        *,
+        handover: Handover,
+        subscriber: Subscriber,
+        link: Link,
+        intake: Intake,
+        attempts: Attempts,
+        pulse: Pulse,
+        announce: Callable[[Batch], None],
+        failpoints: Failpoints | None = None,
+    ) -> None:
+        self._handover = handover
+        self._subscriber = subscriber
+        self._link = link
+        self._intake = intake
+        self._attempts = attempts
+        self._pulse = pulse
+        self._announce = announce
+        self._failpoints = failpoints or Failpoints()
+        self._give_up_at: float | None = None
+        self.counters = Counters()
+
+    def stop(self, *, within_s: float) -> None:
+        """Finish what was read, unless the database keeps refusing for this long."""
+        self._give_up_at = time.monotonic() + within_s
+        self._handover.close()
+
+    def run(self) -> None:
+        """Write until stopped and drained.
+
+        Raises
+        ------
+        SecondConsumerError : the lock was lost to another process.
+        """
+        while True:
+            parcels = self._handover.take(limit=LIMIT, linger_s=LINGER_S, timeout_s=_IDLE_S)
+            if not parcels:
+                if self._give_up_at is not None:
+                    return
+                self._idle()
+                continue
+            if not self._write(parcels):
+                log.warning("stopped with unwritten messages; the broker keeps them")
+                return
+
+    def _write(self, parcels: Sequence[Parcel]) -> bool:
+        """Store parcels, acknowledge them; False when stopped before they were stored."""
+        messages = self._phones([message for parcel in parcels for message in parcel.messages])
+        for group in self._groups(messages):
+            self._attempts.begin(group)
+            if not self._store(group):
+                return False
+            self._attempts.succeed(group)
+        if not self._beat():
+            return False
+        self._failpoints.reach("before_ack")
+        if self._failpoints.acks_half and messages:
+            self._subscriber.acknowledge(parcels, only=max(1, len(messages) // 2))
+            self._failpoints.after_half()
+        self._subscriber.acknowledge(parcels)
+        self._subscriber.resume_reading()
+        self.counters.batches += 1
+        self.counters.messages += len(messages)
+        return True
+
+    def _phones(self, messages: Sequence[Message]) -> list[Message]:
+        """Keep what phones sent; the broker's own words go to the pulse."""
+        phones = []
+        for message in messages:
+            if message.topic == CANARY.encode():
+                self._pulse.canary(message.payload, message.received_s)
+            elif message.topic == DROPPED_TOPIC.encode():
+                self._pulse.dropped(message.payload)
+            else:
+                phones.append(message)
+        return phones
+
+    def _groups(self, messages: list[Message]) -> list[list[Message]]:
+        """All at once; but those in hand when the last run died come one by one."""
+        if not self._attempts.has_suspects:
+            return [messages] if messages else []
+        groups: list[list[Message]] = []
+        clean = []
+        for message in messages:
+            crashes = self._attempts.crashes(message)
+            if crashes > CRASHES_ALLOWED:
+                detail = f"in hand at {crashes} deaths of the process"
+                groups.append([_unread(message, Reason.CRASH, detail)])
+            elif crashes:
+                groups.append([message])
+            else:
+                clean.append(message)
+        return ([clean] if clean else []) + groups
+
+    def _store(self, messages: list[Message]) -> bool:
+        """Store messages however long it takes; False when told to stop meanwhile."""
+        delay_s = _FIRST_DELAY_S
+        while True:
+            try:
+                self._link.open(wait_s=_LOCK_WAIT_S)
+                self._transact(messages)
+            except (DBAPIError, psycopg.Error) as error:
+                state = sqlstate_of(error)
+                if state is not None and state[:2] in _DATA_CLASSES:
+                    return self._bisect(messages, f"SQLSTATE {state}")
+                self._pulse.refused(state or "connection lost")
+                log.warning("database refuses (%s), trying again", state or "connection lost")
+            except SecondConsumerError:
+                raise
+            except (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+                # A fault of ours that one message triggers must not stop the others.
+                log.exception("batch of %d failed", len(messages))
+                self._link.drop()
+                return self._bisect(messages, type(error).__name__)
+            else:
+                return True
+            self.counters.retries += 1
+            if self._give_up_at is not None and time.monotonic() > self._give_up_at:
+                return False
+            time.sleep(delay_s)
+            delay_s = min(_LAST_DELAY_S, delay_s * 2)
+
+    def _bisect(self, messages: list[Message], detail: str) -> bool:
+        """Find the message that cannot be stored; store the others."""
+        self.counters.bisections += 1
+        if len(messages) == 1:
+            message = messages[0]
+            if message.reason is Reason.DATABASE:
+                raise RuntimeError(f"a message can be neither stored nor quarantined: {detail}")
+            return self._store([_unread(message, Reason.DATABASE, detail)])
+        half = len(messages) // 2
+        return self._store(messages[:half]) and self._store(messages[half:])
+
+    def _transact(self, messages: list[Message]) -> None:
+        taken: Taken | None = None
+        with self._link.transaction(
+            before_commit=lambda: self._failpoints.reach("before_commit")
+        ) as session:
+            taken = self._intake.take(session, messages)
+            self._pulse.write(session)
+            self._failpoints.reach("after_insert")
+        self._failpoints.reach("after_commit")
+        self._pulse.committed()
+        self.counters.transactions += 1
+        for name in ("received", "stored", "duplicate", "quarantined", "off_duty", "ignored"):
+            count = getattr(taken.recorded, name)
+            self.counters.outcomes[name] = self.counters.outcomes.get(name, 0) + count
+        self._announce(taken.batch)
+
+    def _beat(self) -> bool:
+        """Commit a canary that came without company."""
+        return not self._pulse.is_due or self._store([])
+
+    def _idle(self) -> None:
+        """Stay connected while nothing arrives, and hear of changed devices."""
+        try:
+            self._link.open(wait_s=_LOCK_WAIT_S)
+            self._link.listen()
+        except (DBAPIError, psycopg.Error) as error:
+            self._pulse.refused(sqlstate_of(error) or "connection lost")
+
+
+def _unread(message: Message, reason: Reason, detail: str) -> Message:
+    return Message(
+        message.topic,
+        message.payload,
+        message.received_s,
+        message.via,
+        message.retained,
+        reason,
+        detail,
+    )

@@ -1,0 +1,160 @@
+"""What a door hands over to be recorded: values, already decoded, gated and flagged."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+import msgspec
+
+from geo.fix import Source
+from server.tracking.models import Via
+
+__all__ = [
+    "NOBODY",
+    "Batch",
+    "DeviceRef",
+    "DutySlot",
+    "EventRecord",
+    "FixRecord",
+    "Measured",
+    "QuarantineRecord",
+    "Recorded",
+    "Via",
+]
+
+NIL = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRef:
+    """A device and whose it is."""
+
+    tenant_id: int
+    device_id: UUID
+    employee_id: UUID
+
+
+NOBODY = DeviceRef(0, NIL, NIL)
+"""Messages of devices nobody knows are counted here."""
+
+
+class Measured(Protocol):
+    """A position in our units, see `ingest.wire.WireFix`."""
+
+    @property
+    def fixed_s(self) -> float: ...  # noqa: D102
+    @property
+    def sent_s(self) -> float | None: ...  # noqa: D102
+    @property
+    def lon_deg(self) -> float: ...  # noqa: D102
+    @property
+    def lat_deg(self) -> float: ...  # noqa: D102
+    @property
+    def key(self) -> int: ...  # noqa: D102
+    @property
+    def raw(self) -> bytes: ...  # noqa: D102
+    @property
+    def accuracy_m(self) -> float | None: ...  # noqa: D102
+    @property
+    def altitude_m(self) -> float | None: ...  # noqa: D102
+    @property
+    def speed_mps(self) -> float | None: ...  # noqa: D102
+    @property
+    def course_deg(self) -> float | None: ...  # noqa: D102
+    @property
+    def battery_pct(self) -> int | None: ...  # noqa: D102
+    @property
+    def source(self) -> Source: ...  # noqa: D102
+    @property
+    def trigger(self) -> str | None: ...  # noqa: D102
+    @property
+    def mock(self) -> bool | None: ...  # noqa: D102
+    @property
+    def charging(self) -> bool | None: ...  # noqa: D102
+    @property
+    def connection(self) -> str | None: ...  # noqa: D102
+    @property
+    def mode(self) -> str | None: ...  # noqa: D102
+
+
+class DutySlot(NamedTuple):
+    """Part of somebody's duty time: the roster entry it belongs to, and its work dates.
+
+    Two where the grace of one shift reaches into the next.
+    """
+
+    roster_entry_id: UUID
+    work_on: tuple[date, ...]
+
+
+class FixRecord(msgspec.Struct, frozen=True, gc=False):
+    """A fix on duty, ready to store. `device_no` indexes `Batch.devices`."""
+
+    device_no: int
+    fix: Measured
+    received_s: float
+    flags: int
+    slot: DutySlot
+    via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A device event, ready to store; `lost` marks a last will."""
+
+    device_no: int
+    kind: str
+    at_s: float
+    key: int
+    body: dict[str, Any]
+    received_s: float
+    via: Via
+    lost: bool = False
+    health: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRecord:
+    """A message that cannot be stored; `payload` already sealed, or None when not to be kept."""
+
+    device_no: int
+    username: str
+    topic: str
+    reason: str
+    detail: str
+    key: int
+    size: int
+    payload: bytes | None
+    received_s: float
+    via: Via
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one transaction records.
+
+    Attributes
+    ----------
+    devices : owners; records refer to them by position.
+    off_duty, ignored : per record, (device_no, received_s) of what is only counted.
+    """
+
+    devices: list[DeviceRef] = field(default_factory=list)
+    fixes: list[FixRecord] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    quarantined: list[QuarantineRecord] = field(default_factory=list)
+    off_duty: list[tuple[int, float]] = field(default_factory=list)
+    ignored: list[tuple[int, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Counts of what became of a batch; they add up to `received`."""
+
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    off_duty: int = 0
+    ignored: int = 0
