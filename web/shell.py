@@ -6,12 +6,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import get_locale
 from markupsafe import Markup
 
-from server.people.rules import ROLE_ACTIONS, Action, Principal
+from server.findings.queries import FindingFilter, FindingState, ReviewState, list_findings
+from server.http.context import now, principal_or_none, transaction
+from server.http.markers import public
+from server.people.policy import employees_in_scope
+from server.people.rules import Action, Principal, may_for_others
 from web import catalog, formats, navigation
 from web.icons import icon, status_shape
 from web.paths import STATIC
@@ -55,21 +59,24 @@ def _prepare(state: BlueprintSetupState) -> None:
 
 @blueprint.app_context_processor
 def _frame() -> dict[str, Any]:
-    viewer: Principal | None = g.get("principal")
+    viewer = principal_or_none()
     locale = str(get_locale() or "en")
     return {
         "viewer": viewer,
         "locale": locale,
         "html_lang": "zh-CN" if locale.startswith("zh") else "en",
         "theme": theme_of(viewer),
-        "nav_groups": _nav(current_app, viewer) if viewer is not None else [],
+        "nav_groups": nav_of(held_actions(viewer)) if viewer is not None else [],
+        "open_alerts": open_alerts,
         "section": request.blueprint or "",
         "here": request.full_path.rstrip("?"),
         "import_map": import_map,
+        "has_endpoint": current_app.view_functions.__contains__,
     }
 
 
 @blueprint.get("/i18n/<locale>.json")
+@public("texts of the pages, the same for everybody")
 def messages(locale: str) -> Response:
     """Texts that browser modules show, in one language."""
     body = catalog.browser_catalog(locale if locale in LOCALES else "en")
@@ -98,6 +105,11 @@ def import_map() -> Markup:
     imports["terra-draw"] = url_for(
         "shell.static", filename="vendor/terra-draw/terra-draw.modern.js"
     )
+    imports["terra-draw-maplibre-gl-adapter"] = url_for(
+        "shell.static",
+        filename="vendor/terra-draw-maplibre-gl-adapter/terra-draw-maplibre-gl-adapter.modern.js",
+    )
+    imports["uplot"] = url_for("shell.static", filename="vendor/uplot/uPlot.esm.js")
     text = json.dumps({"imports": imports}).replace("<", "\\u003c")
     return Markup(text)  # noqa: S704 - addresses of our own files, no "<" left
 
@@ -107,11 +119,26 @@ def without_id(attributes: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in attributes.items() if key != "id"}
 
 
-def _nav(app: Flask, viewer: Principal) -> list[navigation.NavGroup]:
-    held = {action for role, _unit in viewer.grants for action in ROLE_ACTIONS[role]}
-    if viewer.employee_id is not None:
-        held.add(Action.VIEW_OWN)
-    return navigation.visible_groups(app.view_functions.keys(), held)
+def held_actions(viewer: Principal) -> frozenset[Action]:
+    """Return what navigation may show: rights over others, and the viewer's own day."""
+    held = {action for action in Action if may_for_others(viewer, action)}
+    return frozenset(held | {Action.VIEW_OWN} if viewer.employee_id is not None else held)
+
+
+def nav_of(held: frozenset[Action]) -> list[navigation.NavGroup]:
+    """Return the navigation of somebody who holds these actions."""
+    return navigation.visible_groups(current_app.view_functions.keys(), held)
+
+
+def open_alerts() -> int:
+    """Count the off-post alerts that wait for the viewer; 0 for whoever may not review."""
+    viewer = principal_or_none()
+    if viewer is None or not may_for_others(viewer, Action.REVIEW_FINDING):
+        return 0
+    waiting = FindingFilter(states=(FindingState.OPEN,), reviews=(ReviewState.PENDING,), limit=1)
+    scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+    with transaction() as session:
+        return list_findings(session, scope, wanted=waiting).total
 
 
 def _stamp(path: Path) -> int:
