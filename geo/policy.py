@@ -51,9 +51,11 @@ class TrackPolicy:
     """Accuracy radius of a GPS fix that claims none."""
     max_gap_s: float = 600.0
     """Silence longer than this while moving is a gap."""
-    bridge_max_s: float = 57_600.0
+    bridge_max_s: float = 64_800.0
     """Silence up to this inside one stop is inferred stay (phones sleep while they rest)."""
-    stop_radius_m: float = 80.0
+    stop_radius_m: float = 100.0
+    stop_reacquire_m: float = 200.0
+    """The first fix after silence may be this far off: people walk before GPS wakes."""
     stop_min_s: float = 300.0
     stop_outlier_s: float = 120.0
     """An excursion from a stop shorter than this does not end it."""
@@ -88,6 +90,8 @@ class PresencePolicy:
     """Accuracy of a GPS or Wi-Fi fix that claims none."""
     exit_fixes: int = 2
     """So many credible fixes outside, with none inside between them, make an exit."""
+    exit_hold_s: float = 60.0
+    """... over at least this time; the exit then counts from the first of them."""
     max_gap_s: float = 900.0
     """Longer silence is unknown, from the last fix on."""
     bridge_max_s: float = 1_800.0

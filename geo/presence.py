@@ -160,11 +160,13 @@ def _changes(sides: Sides, end_s: float, policy: PresencePolicy) -> list[_Mark]:
             if state is not State.INSIDE:
                 marks.append((at, State.INSIDE, False))
                 state = State.INSIDE
-        elif side == OUTSIDE:
-            out_count += 1
-            if out_count == 1:
+        elif side == OUTSIDE or out_count:
+            # A fix at the edge confirms an exit that has begun, but cannot begin one.
+            if out_count == 0:
                 out_since = at
-            if out_count >= policy.exit_fixes and state is not State.OUTSIDE:
+            out_count += side == OUTSIDE
+            held = out_count >= policy.exit_fixes and at - out_since >= policy.exit_hold_s
+            if held and state is not State.OUTSIDE:
                 marks.append((out_since, State.OUTSIDE, False))
                 state = State.OUTSIDE
         previous = at

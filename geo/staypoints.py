@@ -78,7 +78,9 @@ def _grow(fixes: FixArray, times: list[float], start: int, policy: TrackPolicy) 
         off_lon = (float(lon[j]) - centre_lon + 180.0) % 360.0 - 180.0
         off_m = np.hypot(off_lon * east_m, (float(lat[j]) - centre_lat) * north_m)
         silent_s = times[j] - times[members[-1]]
-        if off_m <= policy.stop_radius_m and silent_s <= policy.bridge_max_s:
+        woke = silent_s > policy.max_gap_s
+        reach_m = policy.stop_reacquire_m if woke else policy.stop_radius_m
+        if off_m <= reach_m and silent_s <= policy.bridge_max_s:
             members.append(j)
             if len(members) >= refresh_at:
                 refresh_at = len(members) * _REFRESH
@@ -115,7 +117,8 @@ def _distances(fixes: FixArray, index: list[int], centre: tuple[float, float]) -
 def _trimmed(fixes: FixArray, members: list[int], policy: TrackPolicy) -> tuple[int, int]:
     """Move the ends inwards past fixes of arriving and leaving, far from the centre."""
     off = _distances(fixes, members, _median(fixes.lon_deg[members], fixes.lat_deg[members]))
-    near = np.flatnonzero(off <= policy.stop_radius_m)
+    woke = np.diff(fixes.epoch_s[members], prepend=np.inf) > policy.max_gap_s
+    near = np.flatnonzero((off <= policy.stop_radius_m) | woke)
     if not len(near):
         return members[0], members[0]
     return members[int(near[0])], members[int(near[-1])]

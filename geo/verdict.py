@@ -81,7 +81,7 @@ def format_utc(at: datetime) -> str:
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401, C901, PLR0911  # one case a type
+def _plain(value: object) -> Any:  # noqa: ANN401  # one case a type
     if isinstance(value, QualityFlag):
         return list(value.names())
     if isinstance(value, Enum):
