@@ -32,6 +32,7 @@ def duty_windows(
     start_at: datetime,
     end_at: datetime,
     employee_ids: Collection[UUID] | None = None,
+    tenant_ids: Collection[int] | None = None,
 ) -> list[DutyWindow]:
     """Return who is on duty when: the roster, minus leave and pause, minus leavers.
 
@@ -39,6 +40,7 @@ def duty_windows(
     ----------
     start_at, end_at : half-open; windows whose grace meets it are returned whole.
     employee_ids : only these people; everybody the role may see when left out.
+    tenant_ids : their tenants; spares a role that sees all tenants the search through them.
 
     Returns
     -------
@@ -52,6 +54,9 @@ def duty_windows(
     if employee_ids is not None:
         entries = entries.where(RosterEntry.employee_id.in_(employee_ids))
         closing = closing.where(Excusal.employee_id.in_(employee_ids))
+    if tenant_ids is not None:
+        entries = entries.where(RosterEntry.tenant_id.in_(tenant_ids))
+        closing = closing.where(Excusal.tenant_id.in_(tenant_ids))
     shifts = [store.to_rostered(row) for row in session.scalars(entries)]
     closed: dict[tuple[int, UUID], list[Span]] = defaultdict(list)
     for row in session.scalars(closing):

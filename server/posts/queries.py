@@ -196,19 +196,28 @@ def excusals_between(
     end_at: datetime,
 ) -> list[ExcusalView]:
     """Return the excusals in force of one person that meet a span, in time order."""
-    found = excusals_of_people(
-        session, employee_ids=[employee_id], start_at=start_at, end_at=end_at
+    return excusals_of_people(
+        session,
+        tenant_ids=[tenant_id],
+        employee_ids=[employee_id],
+        start_at=start_at,
+        end_at=end_at,
     )
-    return [row for row in found if row.tenant_id == tenant_id]
 
 
 def excusals_of_people(
-    session: Session, *, employee_ids: Collection[UUID], start_at: datetime, end_at: datetime
+    session: Session,
+    *,
+    tenant_ids: Collection[int],
+    employee_ids: Collection[UUID],
+    start_at: datetime,
+    end_at: datetime,
 ) -> list[ExcusalView]:
     """Return the excusals in force of people that meet a span, in time order. One statement."""
     query = (
         select(Excusal)
         .where(
+            Excusal.tenant_id.in_(tenant_ids),
             Excusal.employee_id.in_(employee_ids),
             Excusal.withdrawn_at.is_(None),
             Excusal.starts_at < end_at,

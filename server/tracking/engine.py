@@ -1,0 +1,270 @@
+"""The engine's loop: claim touched person-days, derive them, tell people.
+
+Any number of workers may run. A row of `touched_days` is work; a worker locks some with
+`FOR UPDATE SKIP LOCKED`, takes the advisory lock of each person-day behind them, and
+deletes the rows in the transaction that derives the days. A worker that dies leaves its
+rows to the others; two workers never derive the same day at the same time.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+from sqlalchemy import CursorResult, TextClause, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from server.clock import Clock
+from server.db.session import unit_of_work
+from server.findings.rules import DayKey
+from server.tracking.live import LivePublisher
+from server.tracking.services import detect_presence_of_days
+
+_log = logging.getLogger(__name__)
+
+MAX_ROWS: Final = 1_000
+MAX_DAYS: Final = 100
+_RETRY_AFTER: Final = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
+_LOOK_BACK: Final = timedelta(days=3)
+
+_LOCK_ROWS = text(
+    """
+    SELECT id, tenant_id, employee_id, work_on FROM touched_days
+    WHERE NOT (tenant_id, employee_id, work_on) IN (
+        SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
+            CAST(:dates AS date[])))
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+_LOCK_DAYS = text(
+    """
+    SELECT pg_try_advisory_xact_lock(hashtextextended(
+        d.tenant_id || '/' || d.employee_id || '/' || d.work_on, 7))
+    FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]), CAST(:dates AS date[]))
+        WITH ORDINALITY AS d (tenant_id, employee_id, work_on, no) ORDER BY d.no
+    """
+)
+_DELETE_ROWS = text(
+    """
+    DELETE FROM touched_days t USING unnest(CAST(:tenants AS int[]), CAST(:ids AS bigint[]))
+        AS d (tenant_id, id)
+    WHERE t.tenant_id = d.tenant_id AND t.id = d.id
+    """
+)
+# Days whose answer changes by the passing of time: a timer ran out; duty has begun and
+# nothing was derived, or nothing is shown of somebody who is on duty now. The last two also
+# heal whatever was lost.
+_QUEUE_DUE = text(
+    """
+    INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at)
+    SELECT p.tenant_id, p.employee_id, p.work_on, p.due_at FROM presence_now p
+    WHERE p.due_at <= :now AND NOT EXISTS (
+        SELECT FROM touched_days t
+        WHERE t.tenant_id = p.tenant_id AND t.employee_id = p.employee_id
+          AND t.work_on = p.work_on)
+    """
+)
+_QUEUE_BEGUN = text(
+    """
+    INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at)
+    SELECT DISTINCT r.tenant_id, r.employee_id, r.on_date, r.starts_at
+    FROM roster_entries r
+    JOIN employees e ON e.tenant_id = r.tenant_id AND e.id = r.employee_id
+        AND (e.left_on IS NULL OR e.left_on > r.on_date)
+    LEFT JOIN person_days d ON d.tenant_id = r.tenant_id AND d.employee_id = r.employee_id
+        AND d.work_on = r.on_date
+    LEFT JOIN presence_now p ON p.tenant_id = r.tenant_id AND p.employee_id = r.employee_id
+        AND p.roster_entry_id = r.id
+    WHERE r.cancelled_at IS NULL AND r.starts_at < :now
+      AND r.starts_at > CAST(:now AS timestamptz) - CAST(:look_back AS interval)
+      AND (d.work_on IS NULL OR (p.employee_id IS NULL AND r.ends_at > :now))
+      AND NOT EXISTS (
+        SELECT FROM excusals x
+        WHERE x.tenant_id = r.tenant_id AND x.employee_id = r.employee_id
+          AND x.withdrawn_at IS NULL AND x.kind IN ('leave', 'pause')
+          AND x.starts_at <= least(CAST(:now AS timestamptz), r.ends_at - interval '1 microsecond')
+          AND x.ends_at > least(CAST(:now AS timestamptz), r.ends_at - interval '1 microsecond')
+          AND (r.ends_at > :now OR x.starts_at <= r.starts_at))
+      AND NOT EXISTS (
+        SELECT FROM touched_days t
+        WHERE t.tenant_id = r.tenant_id AND t.employee_id = r.employee_id
+          AND t.work_on = r.on_date)
+    """
+)
+
+
+@dataclass(slots=True)
+class Setbacks:
+    """Days whose derivation failed, each waiting longer before it is tried again.
+
+    They stay queued in the database; this only keeps one bad day from stopping the rest.
+    """
+
+    waits: dict[DayKey, tuple[int, datetime]] = field(default_factory=dict)
+
+    def waiting(self, now: datetime) -> list[DayKey]:
+        """Return the days that are not to be tried yet."""
+        return [day for day, (_, until) in self.waits.items() if until > now]
+
+    def failed(self, day: DayKey, now: datetime) -> None:
+        """Note a failure."""
+        count = self.waits.get(day, (0, now))[0]
+        delay = _RETRY_AFTER[min(count, len(_RETRY_AFTER) - 1)]
+        self.waits[day] = (count + 1, now + delay)
+
+    def succeeded(self, days: Sequence[DayKey]) -> None:
+        """Forget earlier failures of days."""
+        for day in days:
+            self.waits.pop(day, None)
+
+
+class Engine:
+    """One worker.
+
+    Parameters
+    ----------
+    sessions : of the role `outpost_engine`, all tenants.
+    clock : tells the watermark of every derivation.
+    publisher : the live feed; its failure never holds up a derivation.
+    """
+
+    def __init__(
+        self, sessions: sessionmaker[Session], clock: Clock, publisher: LivePublisher
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._publisher = publisher
+        self._setbacks = Setbacks()
+
+    def run_batch(self) -> int:
+        """Derive the days of one claim.
+
+        Returns
+        -------
+        How many rows of the queue were done; 0 when there is nothing to do now.
+
+        Raises
+        ------
+        sqlalchemy.exc.DBAPIError : the connection was lost; nothing of the batch happened.
+        """
+        try:
+            return self._derive(limit=MAX_DAYS)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            _log.exception("a batch failed, its days are tried one by one")
+        return self._one_by_one()
+
+    def run_until_idle(self, *, max_batches: int = 10_000) -> int:
+        """Derive until the queue is empty; for commands and tests. Returns rows done."""
+        done = 0
+        for _ in range(max_batches):
+            batch = self.run_batch()
+            if not batch:
+                break
+            done += batch
+        return done
+
+    def queue_due(self) -> int:
+        """Queue days whose timer ran out. One cheap statement; call it every second."""
+        return self._queue(_QUEUE_DUE, {"now": self._clock.now()})
+
+    def queue_begun(self) -> int:
+        """Queue days whose duty has begun unnoticed; call it every few seconds."""
+        return self._queue(
+            _QUEUE_BEGUN,
+            {"now": self._clock.now(), "look_back": _LOOK_BACK},
+        )
+
+    def announce(self) -> None:
+        """Send every reader back to the snapshot: what the feed lacks since the last run."""
+        with unit_of_work(self._sessions, tenant_id=None) as session:
+            tenants = list(session.scalars(text("SELECT id FROM tenants")))
+        self._publisher.reset(tenants)
+
+    def _queue(self, statement: TextClause, parameters: dict[str, Any]) -> int:
+        with unit_of_work(self._sessions, tenant_id=None) as session:
+            # One worker at a time, or each would queue the same days.
+            if not session.scalar(text("SELECT pg_try_advisory_xact_lock(7, 1)")):
+                return 0
+            result = cast("CursorResult[Any]", session.execute(statement, parameters))
+            return max(result.rowcount, 0)
+
+    def _derive(
+        self, *, limit: int, on_claim: Callable[[Sequence[DayKey]], None] | None = None
+    ) -> int:
+        with unit_of_work(self._sessions, tenant_id=None) as session:
+            rows, days = claim_days(
+                session, max_days=limit, skip=self._setbacks.waiting(self._clock.now())
+            )
+            if not days:
+                return 0
+            if on_claim is not None:
+                on_claim(days)
+            derived = detect_presence_of_days(session, self._clock, days=days)
+        self._setbacks.succeeded(days)
+        self._publisher.publish(derived.events)
+        return rows
+
+    def _one_by_one(self) -> int:
+        """Derive single days until the bad one shows itself; it waits, the rest go on."""
+        done = 0
+        for _ in range(MAX_DAYS):
+            claimed: list[DayKey] = []
+            try:
+                rows = self._derive(limit=1, on_claim=claimed.extend)
+            except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    raise
+                if not claimed:
+                    raise
+                _log.exception("a person-day of %s cannot be derived", claimed[0].work_on)
+                self._setbacks.failed(claimed[0], self._clock.now())
+                continue
+            if not rows:
+                break
+            done += rows
+        return done
+
+
+def claim_days(
+    session: Session, *, max_days: int = MAX_DAYS, skip: Sequence[DayKey] = ()
+) -> tuple[int, list[DayKey]]:
+    """Take work from the queue for this transaction, and lock each day behind it.
+
+    Days that another worker is deriving stay queued: what they were touched for may have
+    come after it looked.
+
+    Returns
+    -------
+    How many rows were taken, and the distinct days, oldest work first.
+    """
+    rows = session.execute(
+        _LOCK_ROWS,
+        {
+            "limit": MAX_ROWS,
+            "tenants": [day.tenant_id for day in skip],
+            "people": [day.employee_id for day in skip],
+            "dates": [day.work_on for day in skip],
+        },
+    ).all()
+    wanted = list(dict.fromkeys(DayKey(*row[1:]) for row in rows))[:max_days]
+    if not wanted:
+        return 0, []
+    locked = session.scalars(
+        _LOCK_DAYS,
+        {
+            "tenants": [day.tenant_id for day in wanted],
+            "people": [day.employee_id for day in wanted],
+            "dates": [day.work_on for day in wanted],
+        },
+    ).all()
+    days = [day for day, got in zip(wanted, locked, strict=True) if got]
+    mine = set(days)
+    taken = [row for row in rows if DayKey(*row[1:]) in mine]
+    session.execute(
+        _DELETE_ROWS, {"tenants": [row[1] for row in taken], "ids": [row[0] for row in taken]}
+    )
+    return len(taken), days

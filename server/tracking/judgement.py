@@ -1,0 +1,406 @@
+"""From the facts of a person-day to everything said of it: one pure function.
+
+All decisions are those of `geo`; what is added here is which fence holds when, which
+excusals count, and when the answer could change without a new fact.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+from uuid import UUID
+
+from geo import ALGORITHM_VERSION
+from geo.fix import NOT_EVIDENCE, FixArray, to_epoch_s
+from geo.offpost import OffPostInterval, detect_off_post
+from geo.policy import OffPostPolicy, PresencePolicy
+from geo.presence import Gap, Presence, Window, detect_gaps, detect_presence
+from geo.sides import edge_buffer_m
+from geo.verdict import Evidence, format_utc
+from server.findings.rules import DayKey, FindingDraft, FindingKind
+from server.posts.queries import DutyWindow, FenceVersion
+from server.tracking.facts import DayFacts
+from server.tracking.rules import LiveStatus, PresenceState, live_status
+from server.tracking.summary import outline
+
+_LONGEST_WAIT: Final = timedelta(minutes=5)
+_MOMENT: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One interval of presence of one roster entry; `cause` explains the unknown."""
+
+    roster_entry_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    state: PresenceState
+    inferred: bool
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Current:
+    """What holds of a person on duty at `as_of`.
+
+    Attributes
+    ----------
+    distance_m : from the newest fix to the post's edge, 0 inside; None without either.
+    due_at : when the answer can change by itself.
+    """
+
+    roster_entry_id: UUID
+    post_id: UUID | None
+    state: PresenceState
+    since_at: datetime
+    distance_m: float | None
+    finding_id: UUID | None
+    status: LiveStatus
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayVerdict:
+    """Everything derived of one person-day; a pure function of facts and watermark.
+
+    Attributes
+    ----------
+    as_of_at : the watermark, no later than the last window's end; None when duty has not
+        begun, and nothing is derived then.
+    final : nothing but new facts can change it.
+    summary : plain JSON; its `trajectory` is missing when it was not asked for.
+    current : None when off duty.
+    """
+
+    key: DayKey
+    as_of_at: datetime | None
+    final: bool
+    tiles: Sequence[Tile]
+    drafts: Sequence[FindingDraft]
+    summary: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    current: Current | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Part of a duty window under one version of the fence; no fence, no post."""
+
+    window: DutyWindow
+    span: Window
+    fence: FenceVersion | None
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    piece: _Piece
+    presence: Presence | None
+    gaps: Sequence[Gap]
+    off_posts: Sequence[OffPostInterval]
+
+
+def judge_day(facts: DayFacts, *, as_of: datetime, with_trajectory: bool = True) -> DayVerdict:
+    """Judge one person-day.
+
+    Parameters
+    ----------
+    facts : the day's facts.
+    as_of : the judgement knows nothing later than this instant.
+    with_trajectory : also reconstruct stops, trips and gaps, the costly part.
+
+    Returns
+    -------
+    The verdict; the same whatever the order in which the facts arrived. About 3 ms for a
+    thousand fixes, 10 ms with the trajectory.
+    """
+    begun = [w for w in facts.windows if w.starts_at < as_of]
+    if not begun:
+        return DayVerdict(
+            key=facts.key,
+            as_of_at=None,
+            final=not facts.windows,
+            tiles=(),
+            drafts=(),
+            summary={},
+            policy={},
+            current=None,
+        )
+    judged = [_judge(facts, piece, as_of) for w in begun for piece in _pieces(facts, w)]
+    drafts = [draft for one in judged for draft in _drafts(facts, one, as_of)]
+    last_at = facts.windows[-1].ends_at
+    until = min(as_of, last_at)
+    return DayVerdict(
+        key=facts.key,
+        as_of_at=until,
+        final=as_of >= last_at,
+        tiles=[tile for one in judged for tile in _tiles(one)],
+        drafts=drafts,
+        summary=outline(
+            facts,
+            presences=[one.presence for one in judged if one.presence is not None],
+            gaps=[gap for one in judged for gap in one.gaps],
+            off_posts=sum(len(one.off_posts) for one in judged),
+            as_of=until,
+            with_trajectory=with_trajectory,
+        ),
+        policy={"algorithm_version": ALGORITHM_VERSION, **facts.policy.to_json()},
+        current=_current(facts, judged, drafts, as_of),
+    )
+
+
+def _pieces(facts: DayFacts, window: DutyWindow) -> Iterator[_Piece]:
+    """Cut a window where a new version of the fence takes over."""
+    versions = facts.fences.get(window.post_id, ()) if window.post_id is not None else ()
+    cuts = sorted(
+        {window.starts_at, window.ends_at}
+        | {v.valid_from_at for v in versions if window.starts_at < v.valid_from_at < window.ends_at}
+    )
+    for start, end in pairwise(cuts):
+        holding = [v for v in versions if v.valid_from_at <= start]
+        fence = holding[-1] if holding else None
+        yield _Piece(window, Window(start, end), fence, start == window.starts_at)
+
+
+def _judge(facts: DayFacts, piece: _Piece, as_of: datetime) -> _Judged:
+    thresholds = facts.policy.presence
+    if piece.fence is None:
+        gaps = detect_gaps(
+            facts.fixes, [piece.span], policy=thresholds, as_of=as_of, signs=facts.signs
+        )
+        return _Judged(piece, None, gaps, ())
+    if piece.fence.buffer_m is not None:
+        thresholds = replace(thresholds, buffer_share=0.0, buffer_min_m=piece.fence.buffer_m)
+    presence = detect_presence(
+        facts.fixes,
+        piece.fence.geofence,
+        [piece.span],
+        policy=thresholds,
+        as_of=as_of,
+        signs=facts.signs,
+    )
+    off_posts = detect_off_post(
+        presence,
+        facts.fixes,
+        piece.fence.geofence,
+        duty=[piece.span],
+        excused=[Window(e.starts_at, e.ends_at) for e in facts.excusals],
+        policy=_off_post_policy(facts, piece),
+        as_of=as_of,
+        policy_version=facts.policy.version,
+    )
+    return _Judged(piece, presence, presence.gaps, off_posts)
+
+
+def _off_post_policy(facts: DayFacts, piece: _Piece) -> OffPostPolicy:
+    # The post says how long is too long; a shift settles once, not at each new shape.
+    assert piece.fence is not None
+    policy = replace(facts.policy.off_post, min_outside_s=float(piece.fence.grace_s))
+    return policy if piece.is_first else replace(policy, settle_s=0.0)
+
+
+def _tiles(judged: _Judged) -> Iterator[Tile]:
+    if judged.presence is None:
+        return
+    for interval in judged.presence.intervals:
+        causes = [
+            gap.cause.value
+            for gap in judged.gaps
+            if gap.start < interval.end and gap.end > interval.start
+        ]
+        state = PresenceState(interval.state.value)
+        unseen = interval.inferred or state is PresenceState.UNKNOWN
+        yield Tile(
+            roster_entry_id=judged.piece.window.roster_entry_id,
+            starts_at=interval.start,
+            ends_at=interval.end,
+            state=state,
+            inferred=interval.inferred,
+            cause=causes[0] if causes and unseen else None,
+        )
+
+
+def _drafts(facts: DayFacts, judged: _Judged, as_of: datetime) -> Iterator[FindingDraft]:
+    piece = judged.piece
+    for found in judged.off_posts:
+        yield FindingDraft(
+            day=facts.key,
+            kind=FindingKind.OFF_POST,
+            roster_entry_id=piece.window.roster_entry_id,
+            post_id=piece.window.post_id,
+            starts_at=found.start,
+            ends_at=found.end,
+            decided_at=found.decided_at,
+            evidence=_off_post_evidence(facts, judged, found),
+        )
+    for gap in judged.gaps:
+        lasts = gap.end >= as_of and as_of < piece.span.end
+        yield FindingDraft(
+            day=facts.key,
+            kind=FindingKind.GAP,
+            roster_entry_id=piece.window.roster_entry_id,
+            post_id=piece.window.post_id,
+            starts_at=gap.start,
+            ends_at=None if lasts else gap.end,
+            decided_at=min(gap.start + timedelta(seconds=facts.policy.presence.max_gap_s), gap.end),
+            evidence=_gap_evidence(facts, piece, gap),
+        )
+
+
+def _off_post_evidence(facts: DayFacts, judged: _Judged, found: OffPostInterval) -> dict[str, Any]:
+    document = _plain(found.evidence)
+    document["inputs"] |= _inputs(facts, judged.piece)
+    thresholds: PresencePolicy = judged.presence.policy if judged.presence else PresencePolicy()
+    fence = judged.piece.fence
+    assert fence is not None
+    buffer_m = edge_buffer_m(fence.geofence, policy=thresholds)
+    document["would_change"] = [
+        {"if": "shorter_than_s", "limit": fence.grace_s, "actual": found.duration_s},
+        {
+            "if": "buffer_at_least_m",
+            "limit": buffer_m,
+            "actual": round(buffer_m + found.margin_m, 1),
+        },
+        {"if": "excused", "from": format_utc(found.start), "until": _instant(found.end)},
+        {
+            "if": "confidence_below",
+            "limit": facts.policy.off_post.min_confidence,
+            "actual": found.confidence,
+        },
+    ]
+    return document
+
+
+def _gap_evidence(facts: DayFacts, piece: _Piece, gap: Gap) -> dict[str, Any]:
+    seen = facts.fixes.epoch_s
+    before = seen.searchsorted(to_epoch_s(gap.start), side="right") - 1
+    document = _plain(
+        Evidence(
+            rule="gap",
+            policy_version=facts.policy.version,
+            thresholds={"max_gap_s": facts.policy.presence.max_gap_s},
+            inputs={"fixes": [str(facts.fixes.keys[before])] if before >= 0 else []},
+            figures={
+                "duration_s": round((gap.end - gap.start).total_seconds(), 3),
+                "cause": gap.cause.value,
+                "bridged": gap.bridged,
+            },
+            reasons=(gap.cause.value,),
+        )
+    )
+    document["inputs"] |= _inputs(facts, piece)
+    document["would_change"] = [
+        {
+            "if": "a_fix_every_s",
+            "limit": facts.policy.presence.max_gap_s,
+            "actual": document["figures"]["duration_s"],
+        }
+    ]
+    return document
+
+
+def _inputs(facts: DayFacts, piece: _Piece) -> dict[str, Any]:
+    fence = piece.fence
+    return {
+        "roster_entry_id": str(piece.window.roster_entry_id),
+        "duty": {
+            "start": format_utc(piece.window.starts_at),
+            "end": format_utc(piece.window.ends_at),
+        },
+        "post": None
+        if fence is None
+        else {
+            "id": str(fence.post_id),
+            "version": fence.version,
+            "valid_from": format_utc(fence.valid_from_at),
+            "shape": fence.geofence.to_geojson(),
+        },
+        "excusals": [
+            {
+                "id": str(e.id),
+                "kind": e.kind.value,
+                "start": format_utc(e.starts_at),
+                "end": format_utc(e.ends_at),
+            }
+            for e in facts.excusals
+        ],
+    }
+
+
+def _plain(evidence: Evidence) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(evidence.to_bytes())
+    return document
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else format_utc(at)
+
+
+def _current(
+    facts: DayFacts, judged: Sequence[_Judged], drafts: Sequence[FindingDraft], as_of: datetime
+) -> Current | None:
+    here = [j for j in judged if j.piece.span.start <= as_of < j.piece.span.end]
+    if not here:
+        return None
+    piece, presence = here[0].piece, here[0].presence
+    tiles = presence.intervals if presence is not None else ()
+    state = PresenceState(tiles[-1].state.value) if tiles else PresenceState.UNKNOWN
+    known = _known(facts.fixes, piece, as_of)
+    open_ids = [
+        draft.id for draft in drafts if draft.kind is FindingKind.OFF_POST and draft.ends_at is None
+    ]
+    finding_id = open_ids[-1] if open_ids else None
+    return Current(
+        roster_entry_id=piece.window.roster_entry_id,
+        post_id=piece.window.post_id,
+        state=state,
+        since_at=tiles[-1].start if tiles else piece.window.starts_at,
+        distance_m=_distance_m(known, piece.fence),
+        finding_id=finding_id,
+        status=live_status(
+            on_duty=True,
+            presence=state if presence is not None else None,
+            finding_id=finding_id,
+            fixed_at=known.fixed_at(-1) if len(known) else None,
+            now=as_of,
+            thresholds=facts.thresholds,
+        ),
+        due_at=_due_at(facts, piece, known, as_of),
+    )
+
+
+def _known(fixes: FixArray, piece: _Piece, as_of: datetime) -> FixArray:
+    """Credible fixes of this duty up to the watermark."""
+    seen = fixes.between(piece.window.opens_at, as_of + timedelta(microseconds=1))
+    return seen.take((~seen.has(NOT_EVIDENCE)).nonzero()[0])
+
+
+def _distance_m(known: FixArray, fence: FenceVersion | None) -> float | None:
+    if fence is None or not len(known):
+        return None
+    away = fence.geofence.signed_distance_m(
+        lon_deg=float(known.lon_deg[-1]), lat_deg=float(known.lat_deg[-1])
+    )
+    return round(max(away, 0.0), 1)
+
+
+def _due_at(facts: DayFacts, piece: _Piece, known: FixArray, as_of: datetime) -> datetime:
+    """First instant after `as_of` at which time alone can change the answer.
+
+    Ends of spans, excusals, silence that grows too long, a fix whose clock is ahead; and in
+    any case a look every five minutes, because a silence may be older than the newest fix
+    that counts for nothing.
+    """
+    silence = timedelta(seconds=facts.policy.presence.max_gap_s) + _MOMENT
+    ahead = facts.fixes.epoch_s > to_epoch_s(as_of)
+    instants = [
+        piece.span.end,
+        as_of + _LONGEST_WAIT,
+        *(at for e in facts.excusals for at in (e.starts_at, e.ends_at)),
+        (known.fixed_at(-1) if len(known) else piece.window.starts_at) + silence,
+    ]
+    if ahead.any():
+        instants.append(facts.fixes.fixed_at(int(ahead.argmax())))
+    return min(at for at in instants if at > as_of)

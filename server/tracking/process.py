@@ -1,0 +1,113 @@
+"""The engine as a process: wakes on NOTIFY, looks at the clock, ends after its batch."""
+
+import logging
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Final
+
+import psycopg
+from redis import Redis
+from sqlalchemy import Engine as Database
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from server.clock import Clock, SystemClock
+from server.db.engine import make_engine, make_session_factory
+from server.settings import Settings
+from server.tracking.engine import Engine
+from server.tracking.live import LivePublisher
+
+_log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.5
+DUE_EVERY_S: Final = 1.0
+BEGUN_EVERY_S: Final = 5.0
+_BACK_OFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+def run(settings: Settings, *, clock: Clock | None = None) -> None:
+    """Run one engine worker until SIGTERM or SIGINT; the batch under way is finished first.
+
+    Start as many as there are cores to spare, on any number of hosts.
+
+    Parameters
+    ----------
+    settings : of the role `engine`.
+    clock : the machine's when left out.
+    """
+    stop = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    database = make_engine(
+        settings.database_url,
+        pool_size=2,
+        statement_timeout_s=120.0,
+        application_name="outpost-engine",
+    )
+    redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    try:
+        worker = Engine(
+            make_session_factory(database), clock or SystemClock(), LivePublisher(redis)
+        )
+        work(worker, database, stop)
+    finally:
+        redis.close()
+        database.dispose()
+
+
+def work(worker: Engine, database: Database, stop: threading.Event) -> None:
+    """Derive touched days until `stop` is set; outlives any restart of the database.
+
+    Parameters
+    ----------
+    worker : one worker.
+    database : where to listen for `touched`.
+    stop : looked at between batches.
+    """
+    setbacks = 0
+    while not stop.is_set():
+        try:
+            with _listen(database) as ears:
+                worker.announce()
+                _log.info("engine is at work")
+                setbacks = 0
+                _loop(worker, ears, stop)
+        except (DBAPIError, psycopg.Error) as error:
+            delay_s = _BACK_OFF_S[min(setbacks, len(_BACK_OFF_S) - 1)]
+            setbacks += 1
+            _log.warning("database is away, trying again in %.1f s: %s", delay_s, error)
+            stop.wait(delay_s)
+
+
+def _loop(worker: Engine, ears: psycopg.Connection, stop: threading.Event) -> None:
+    due_at = begun_at = time.monotonic()
+    while not stop.is_set():
+        now = time.monotonic()
+        if now >= due_at:
+            worker.queue_due()
+            due_at = now + DUE_EVERY_S
+        if now >= begun_at:
+            worker.queue_begun()
+            begun_at = now + BEGUN_EVERY_S
+        if worker.run_batch() == 0:
+            # A row committed meanwhile has left its notification here, so nothing is missed.
+            for _ in ears.notifies(timeout=POLL_S, stop_after=1):
+                continue
+
+
+def _listen(database: Database) -> psycopg.Connection:
+    url = make_url(database.url).set(drivername="postgresql")
+    connection = psycopg.connect(
+        url.render_as_string(hide_password=False),
+        autocommit=True,
+        connect_timeout=5,
+        application_name="outpost-engine-ears",
+    )
+    connection.execute("LISTEN touched")
+    return connection
