@@ -49,6 +49,7 @@ class QualityFlag(IntFlag):
     PING = 1 << 10
     CLOCK = 1 << 11
     DUPLICATE = 1 << 12
+    CLAIM_MISMATCH = 1 << 13
 
     def names(self) -> tuple[str, ...]:
         """Lower-case names of the set flags, in order of their bits."""

@@ -34,10 +34,9 @@ def flag_batch(
     -------
     ``(n,)`` flags: those the decoder already set, and those found here. O(n log n).
     """
-    n = len(fixes)
-    if n == 0:
+    if not fixes:
         return []
-    owners = list(devices) if devices is not None else [None] * n
+    owners = list(devices) if devices is not None else [None] * len(fixes)
     earlier = previous or {}
     numbers: dict[Hashable, int] = {}
     owner_no = np.array(
@@ -45,8 +44,9 @@ def flag_batch(
     )
     known = [(numbers[owner], fix) for owner, fix in earlier.items() if owner in numbers]
 
-    rows = [*fixes, *(fix for _, fix in known)]
-    owner_no = np.concatenate([owner_no, np.array([no for no, _ in known], dtype=np.int64)])
+    # Stored fixes go first: sorting keeps that order, so of two copies the new one is marked.
+    rows = [*(fix for _, fix in known), *fixes]
+    owner_no = np.concatenate([np.array([no for no, _ in known], dtype=np.int64), owner_no])
     flags = np.array([int(f.flags) for f in rows], dtype=np.int64)
     _set(flags, QualityFlag.MOCK, np.array([f.mock is True for f in rows]))
     _set(flags, QualityFlag.PING, np.array([f.trigger == "p" for f in rows]))
@@ -64,7 +64,7 @@ def flag_batch(
         keys=np.array([f.key for f in rows]),
         policy=policy,
     )
-    return [QualityFlag(int(value)) for value in found[:n]]
+    return [QualityFlag(int(value)) for value in found[len(known) :]]
 
 
 def flag_columns(

@@ -67,7 +67,7 @@ def test_jump_from_the_previous_fix_of_the_same_device_only() -> None:
 
 
 def test_coarse_neighbours_do_not_jump() -> None:
-    coarse = fix(1, 7_000.0, accuracy_m=900)
+    coarse = fix(1, 6_800.0, accuracy_m=900)
     assert flags_of(fix(0), coarse) == [(), ()]
 
 

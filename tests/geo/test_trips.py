@@ -1,0 +1,83 @@
+import random
+
+import numpy as np
+import pytest
+
+from geo.distance import LocalPlane, geodesic_m
+from geo.policy import TrackPolicy
+from geo.trips import DistanceInterval, gap_distance, trip_distance
+
+PLANE = LocalPlane(114.06, 22.54)
+POLICY = TrackPolicy()
+
+
+def length(
+    east: list[float], north: list[float], *, every_s: float, accuracy_m: float = 5.0
+) -> DistanceInterval:
+    lon, lat = PLANE.inverse(east, north)
+    t = np.arange(len(lon), dtype=np.float64) * every_s
+    return trip_distance(t, lon, lat, np.full(len(lon), accuracy_m), policy=POLICY)
+
+
+def test_straight_line() -> None:
+    found = length([i * 10.0 for i in range(101)], [0.0] * 101, every_s=1)
+    assert found.low_m == pytest.approx(1_000, rel=1e-4)
+    assert found.mid_m == pytest.approx(1_000, rel=1e-4)
+    assert found.high_m == pytest.approx(1_000, rel=1e-4)
+
+
+@pytest.mark.parametrize("speed_mps", [1.4, 5.0, 15.0])
+def test_noise_does_not_lengthen_the_middle(speed_mps: float) -> None:
+    dice = random.Random(7)
+    count = 1_200
+    east = [i * speed_mps + dice.gauss(0, 3) for i in range(count)]
+    north = [dice.gauss(0, 3) for _ in range(count)]
+    found = length(east, north, every_s=1)
+    true = (count - 1) * speed_mps
+    assert found.mid_m == pytest.approx(true, rel=0.12)
+    assert found.low_m == pytest.approx(true, rel=0.02)
+    assert found.low_m <= found.mid_m <= found.high_m
+
+
+def test_waiting_at_a_light_adds_nothing() -> None:
+    dice = random.Random(3)
+    drive = [i * 12.0 for i in range(60)]
+    wait = [drive[-1] + dice.gauss(0, 2) for _ in range(120)]
+    on = [drive[-1] + i * 12.0 for i in range(60)]
+    east = [*drive, *wait, *on]
+    found = length(east, [0.0] * len(east), every_s=1)
+    assert found.mid_m == pytest.approx(118 * 12.0, rel=0.02)
+
+
+def test_sparse_steps_leave_room_above() -> None:
+    found = length([0, 600, 600], [0, 0, 600], every_s=60)
+    assert found.mid_m == pytest.approx(1_200, rel=1e-3)
+    assert found.high_m == pytest.approx(1_320, rel=1e-3)
+
+
+def test_a_circuit_is_not_its_straight_line() -> None:
+    angle = np.linspace(0, 2 * np.pi, 181)
+    found = length((300 * np.cos(angle)).tolist(), (300 * np.sin(angle)).tolist(), every_s=1)
+    assert found.mid_m == pytest.approx(2 * np.pi * 300, rel=0.02)
+    assert found.low_m > 1_700
+
+
+def test_too_short_to_have_a_length() -> None:
+    one = np.zeros(1)
+    assert trip_distance(one, one, one, one, policy=POLICY) == DistanceInterval()
+
+
+def test_gap_is_at_least_the_straight_line_less_accuracy() -> None:
+    assert gap_distance(1_000, 50, policy=POLICY) == DistanceInterval(950, 1_200, 1_650)
+    assert gap_distance(30, 50, policy=POLICY).low_m == 0.0
+
+
+def test_intervals_add() -> None:
+    assert DistanceInterval(1, 2, 3) + DistanceInterval(10, 20, 30) == DistanceInterval(11, 22, 33)
+
+
+def test_across_the_antimeridian() -> None:
+    lon = np.array([179.99, 179.995, -180.0, -179.995, -179.99])
+    found = trip_distance(np.arange(5.0) * 60, lon, np.zeros(5), np.full(5, 5.0), policy=POLICY)
+    true = geodesic_m(lon1_deg=179.99, lat1_deg=0, lon2_deg=-179.99, lat2_deg=0)
+    assert found.mid_m == pytest.approx(true, rel=1e-6)
