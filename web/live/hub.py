@@ -7,7 +7,6 @@ to bounded queues. A queue that overflows is dropped with a reset, never silentl
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from uuid import UUID
 from redis import Redis
 from redis.exceptions import RedisError
 
-from server.errors import TooManyRequests
 from server.tracking.live import LiveType, StoredEvent, cursor, read_after, resumes, wait_for_events
 
 QUEUE_SIZE: Final = 1_000
@@ -37,6 +35,8 @@ class Subscription:
     queue: Queue[StoredEvent] = field(default_factory=lambda: Queue(QUEUE_SIZE))
     lost: bool = False
     """Events were dropped or are gone: the reader must start over from a snapshot."""
+    crowded_out: bool = False
+    """The account opened more streams than it may; this one, the oldest, has to end."""
 
     def take(self, timeout_s: float) -> StoredEvent | None:
         """Return the next event, None when none came in time; events come once, in order."""
@@ -66,7 +66,7 @@ class Hub:
         self._wake = threading.Event()
         self._subscribers: dict[int, set[Subscription]] = {}
         self._cursors: dict[int, str] = {}
-        self._streams: Counter[tuple[int, UUID]] = Counter()
+        self._streams: dict[tuple[int, UUID], list[Subscription]] = {}
         self._thread: threading.Thread | None = None
         self._stopping = False
         self.feed_up = True
@@ -77,6 +77,9 @@ class Hub:
     ) -> Iterator[tuple[Subscription, list[StoredEvent]]]:
         """Join a tenant's events, after a place in the stream or from now on.
 
+        An account that holds as many streams as it may loses its oldest one: often that
+        one's browser is gone already, which shows only when something is written to it.
+
         Yields
         ------
         The subscription and the events since `after_id`; `subscription.lost` is set when
@@ -84,18 +87,15 @@ class Hub:
 
         Raises
         ------
-        TooManyRequests : the account already holds as many streams as it may.
         redis.exceptions.RedisError : the feed is down.
         """
-        self._admit(tenant_id, account_id)
+        subscription = Subscription(tenant_id, cursor(self._redis, tenant_id))
+        self._join(subscription, (tenant_id, account_id))
+        self._wake.set()
         try:
-            with self._joined(tenant_id, after_id) as joined:
-                yield joined
+            yield subscription, self._missed(subscription, after_id)
         finally:
-            with self._lock:
-                self._streams[tenant_id, account_id] -= 1
-                if not self._streams[tenant_id, account_id]:
-                    del self._streams[tenant_id, account_id]
+            self._leave(subscription, (tenant_id, account_id))
 
     def stop(self) -> None:
         """End the reader; for tests and for a process that goes down."""
@@ -107,41 +107,37 @@ class Hub:
     @property
     def streams(self) -> int:
         """Number of open streams."""
-        return self._streams.total()
+        return sum(len(each) for each in self._subscribers.values())
 
-    def _admit(self, tenant_id: int, account_id: UUID) -> None:
-        with self._lock:
-            if self._streams[tenant_id, account_id] >= STREAMS_PER_ACCOUNT:
-                raise TooManyRequests("too many live maps are open", retry_after_s=30)
-            self._streams[tenant_id, account_id] += 1
-
-    @contextmanager
-    def _joined(
-        self, tenant_id: int, after_id: str | None
-    ) -> Iterator[tuple[Subscription, list[StoredEvent]]]:
-        now_id = cursor(self._redis, tenant_id)
-        subscription = Subscription(tenant_id, now_id)
+    def _join(self, subscription: Subscription, owner: tuple[int, UUID]) -> None:
         with self._lock:
             # From here on every event after the reader's cursor lands in the queue; what lies
-            # between `after_id` and that cursor is read below, so nothing falls between.
-            self._cursors.setdefault(tenant_id, now_id)
-            self._subscribers.setdefault(tenant_id, set()).add(subscription)
+            # between the wanted place and that cursor is read by `_missed`: nothing is lost
+            # between the two, and `take` drops what comes by both ways.
+            self._cursors.setdefault(subscription.tenant_id, subscription.last_id)
+            self._subscribers.setdefault(subscription.tenant_id, set()).add(subscription)
+            held = self._streams.setdefault(owner, [])
+            held.append(subscription)
+            if len(held) > STREAMS_PER_ACCOUNT:
+                held.pop(0).crowded_out = True
             self._start()
-        self._wake.set()
-        try:
-            missed: list[StoredEvent] = []
-            if after_id is not None:
-                missed = self._missed(subscription, after_id)
-            yield subscription, missed
-        finally:
-            with self._lock:
-                rest = self._subscribers[tenant_id]
-                rest.discard(subscription)
-                if not rest:
-                    del self._subscribers[tenant_id]
-                    self._cursors.pop(tenant_id, None)
 
-    def _missed(self, subscription: Subscription, after_id: str) -> list[StoredEvent]:
+    def _leave(self, subscription: Subscription, owner: tuple[int, UUID]) -> None:
+        with self._lock:
+            rest = self._subscribers[subscription.tenant_id]
+            rest.discard(subscription)
+            if not rest:
+                del self._subscribers[subscription.tenant_id]
+                self._cursors.pop(subscription.tenant_id, None)
+            held = self._streams[owner]
+            if subscription in held:
+                held.remove(subscription)
+            if not held:
+                del self._streams[owner]
+
+    def _missed(self, subscription: Subscription, after_id: str | None) -> list[StoredEvent]:
+        if after_id is None:
+            return []
         tenant_id = subscription.tenant_id
         if not resumes(self._redis, tenant_id, after_id):
             subscription.lost = True

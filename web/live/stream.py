@@ -32,7 +32,8 @@ def events() -> Response:
 
     The header `Last-Event-ID` (a reconnecting browser) or the parameter `from` (the cursor
     of a snapshot) says where to go on; without either the stream begins now. The event
-    `reset` asks for a new snapshot, `closed` says that the session is over.
+    `reset` asks for a new snapshot, `closed` says that the session is over, `crowded` that
+    the account opened more streams than it may and this one, the oldest, has to go.
     """
     viewer, token, parts = principal(), session_token(), runtime()
     if token is None:
@@ -90,6 +91,9 @@ def _live(hub: Hub, subscription: Subscription, watch: Watch) -> Iterator[bytes]
         event = subscription.take(_STEP_S)
         if not watch.still_open():
             yield _message("closed")
+            return
+        if subscription.crowded_out:
+            yield _message("crowded")
             return
         if subscription.lost or (event is not None and event.type is LiveType.RESET):
             yield _message("reset")

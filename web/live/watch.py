@@ -1,7 +1,8 @@
 """Who may hear which event, looked up again every few seconds while a stream is open."""
 
+import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from server.people.rules import Action, Principal, may_somewhere
 from server.people.sessions import SessionToken, load_principal
 from server.tracking.live import LiveType, StoredEvent
 
-RECHECK: Final = timedelta(seconds=3)
+RECHECK_S: Final = 3.0
 """Sign-out, revoked roles and moves end a person's events within 5 s: this, plus a margin."""
 
 
@@ -38,20 +39,20 @@ class Watch:
         self._sessions = sessions
         self._clock = clock
         self._token = token
-        self._checked_at: datetime | None = None
+        self._checked_s: float | None = None
         self._scope = Scope(frozenset(), frozenset())
 
     def still_open(self) -> bool:
         """Tell whether the session stands and may look; reads the database when it is time."""
-        now = self._clock.now()
-        if self._checked_at is not None and timedelta() <= now - self._checked_at < RECHECK:
+        started_s = time.monotonic()
+        if self._checked_s is not None and started_s - self._checked_s < RECHECK_S:
             return True
         with unit_of_work(self._sessions, tenant_id=self._token.tenant_id) as session:
             principal = load_principal(session, self._clock, self._token, touch=False)
             if principal is None or not may_somewhere(principal, Action.VIEW_LIVE):
                 return False
-            self._scope = _scope(session, principal, now)
-        self._checked_at = now
+            self._scope = _scope(session, principal, self._clock.now())
+        self._checked_s = started_s
         return True
 
     def allows(self, event: StoredEvent) -> bool:

@@ -26,8 +26,8 @@ export function t(key, values = {}) {
 
 /** A message that depends on a number; %(num)d is the number. */
 export function tn(one, many, num, values = {}) {
-  const forms = catalog[one] || [one, many];
-  const list = Array.isArray(forms) ? forms : [forms];
+  const forms = [catalog[one] ?? []].flat();
+  const list = forms.length && forms.every(Boolean) ? forms : [one, many];
   const index = plurals.select(num) === "one" ? 0 : 1;
   return fill(list[Math.min(index, list.length - 1)], { num, ...values });
 }

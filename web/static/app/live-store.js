@@ -41,10 +41,17 @@ export class LiveStore extends EventTarget {
       for (const name of Object.keys(columns)) person[name] = columns[name][i];
       person.fixed_at = epochOf(person.fixed_at);
       person.since = epochOf(person.since);
-      person.status = this.statusOf(person);
       this.people.set(person.id, person);
     }
     this.alerts = new Map(snapshot.alerts.map((alert) => [alert.id, alert]));
+    for (const alert of this.alerts.values()) {
+      const person = this.people.get(alert.employee_id);
+      if (person && alert.kind === "off_post") person.finding = alert.id;
+    }
+    for (const person of this.people.values()) {
+      person.base = person.status;
+      person.status = this.statusOf(person);
+    }
     this.#emit("all");
   }
 
@@ -68,6 +75,7 @@ export class LiveStore extends EventTarget {
       person.fixed_at = fixedAt;
     } else if (type === "state") {
       person.base = data.status;
+      person.finding = data.finding_id ?? null;
       person.presence = data.presence ?? person.presence;
       person.since = epochOf(data.since) ?? person.since;
       person.distance_m = data.distance_m ?? null;
@@ -89,16 +97,18 @@ export class LiveStore extends EventTarget {
     if (this.alerts.delete(id)) this.#emit("alerts", { fresh: null });
   }
 
-  /** Status at this moment: silence overrides what was last known; off duty overrides silence. */
+  /**
+   * Status at this moment, by the same order as the server: off duty, then silence, then what
+   * the engine holds. Off post is said only where a finding says it.
+   */
   statusOf(person) {
-    person.base ??= person.status;
     if (person.base === "off_duty") return "off_duty";
-    if (!person.fixed_at) return "no_signal";
-    const age = this.now() - person.fixed_at;
-    if (age >= this.thresholds.no_signal_s) return "no_signal";
-    if (age >= this.thresholds.stale_s) return "stale";
+    const age = person.fixed_at ? this.now() - person.fixed_at : Infinity;
+    if (age > this.thresholds.no_signal_s) return "no_signal";
+    if (age > this.thresholds.stale_s) return "stale";
     if (!SILENT.has(person.base)) return person.base;
-    return person.presence === "inside" ? "on_post" : "travelling";
+    if (person.presence === "inside") return "on_post";
+    return person.presence === "outside" && person.finding ? "off_post" : "travelling";
   }
 
   /** Let every status age; returns the people whose status changed. */

@@ -73,6 +73,12 @@ export class LiveStream extends EventTarget {
       this.#say("offline");
       this.#emit("closed");
     });
+    source.addEventListener("crowded", () => {
+      // Other tabs of this account took the places; this one returns when it is looked at.
+      this.stop();
+      this.#say("offline");
+      this.#emit("crowded");
+    });
     source.onerror = () => this.#lost();
   }
 

@@ -225,6 +225,7 @@ stream.addEventListener("tick", ({ detail }) => {
 stream.addEventListener("state", connection);
 stream.addEventListener("reset", refetch);
 stream.addEventListener("again", () => stream.resume());
+stream.addEventListener("crowded", () => toast(t("Too many live maps are open. This one pauses until you return to it."), "warn"));
 stream.addEventListener("closed", () => location.reload());
 
 setInterval(() => {

@@ -1,0 +1,300 @@
+"""Live events through real HTTP, Redis and PostgreSQL: exact, authorised, ended in time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from redis import Redis
+from werkzeug.serving import make_server
+
+from fixtures.stack import DatabaseUrls, Stack
+from server.clock import ManualClock
+from server.db.session import unit_of_work
+from server.http.extensions import db
+from server.main.app import create_stream_app
+from server.people import services
+from server.people.sessions import Credential, open_session, parse_cookie, sign_out
+from server.settings import Settings
+from server.tracking.live import LiveEvent, LivePublisher, LiveType, cursor, stream_key
+from tests.factories.browser import parts_of
+from tests.factories.sse import EventSource
+from tests.factories.world import Login, TenantWorld, World, build_world
+from web.live import hub
+
+START = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 18)
+
+
+@dataclass(slots=True)
+class Desk:
+    """A stream process in a thread, with the accounts of the world."""
+
+    url: str
+    app: Flask
+    world: World
+    redis: Redis
+    publisher: LivePublisher
+
+    @property
+    def alpha(self) -> TenantWorld:
+        return self.world.alpha
+
+    def cookie(self, login: Login, tenant: TenantWorld | None = None) -> str:
+        parts = parts_of(self.app)
+        tenant_id = (tenant or self.alpha).id
+        with unit_of_work(parts.sessions, tenant_id=tenant_id) as session:
+            credential = Credential(tenant_id, login.account_id, "")
+            return open_session(session, parts.clock, credential).cookie
+
+    def stream(self, login: str = "supervisor_north", **options: str | None) -> EventSource:
+        return EventSource(self.url, self.cookie(self.alpha.logins[login]), **options)  # type: ignore[arg-type]
+
+    def move(self, employee_id: UUID, number: int, tenant: TenantWorld | None = None) -> None:
+        event = LiveEvent(
+            tenant_id=(tenant or self.alpha).id,
+            type=LiveType.POSITION,
+            employee_id=employee_id,
+            data={"id": str(employee_id), "n": number},
+        )
+        assert self.publisher.publish([event])
+
+
+@pytest.fixture(scope="module")
+def desk(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
+    settings = replace(
+        Settings.from_environ(stack.settings_env(module_database)), public_url="http://127.0.0.1"
+    )
+    clock = ManualClock(START)
+    world = build_world(module_database, clock)
+    app = create_stream_app(settings, clock=clock)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    with Redis.from_url(stack.redis.url) as redis:
+        redis.flushall()
+        url = f"http://127.0.0.1:{server.port}/stream/live"
+        yield Desk(url, app, world, redis, LivePublisher(redis))
+        redis.flushall()
+    server.shutdown()
+    found = app.extensions.get("outpost.live_hub")
+    if isinstance(found, hub.Hub):
+        found.stop()
+    thread.join(5)
+    server.server_close()
+    with app.app_context():
+        db.engine.dispose()
+    parts_of(app).redis.close()
+
+
+def test_an_event_of_the_own_branch_arrives_with_its_stream_id(desk: Desk) -> None:
+    employee = desk.alpha.people["employee"]
+    with desk.stream() as source:
+        source.next("ping")
+        desk.move(employee, 1)
+        event = source.next("pos")
+    newest = desk.redis.xrevrange(stream_key(desk.alpha.id), count=1)[0]  # type: ignore[index]
+    assert event.id == newest[0].decode()
+    assert event.data == {"id": str(employee), "n": 1}
+
+
+def test_headers_keep_proxies_and_caches_out_of_the_way(desk: Desk) -> None:
+    with desk.stream() as source:
+        source.next("ping")
+    assert source.status == 200
+    assert source.headers["content-type"].startswith("text/event-stream")
+    assert source.headers["cache-control"] == "no-store"
+    assert source.headers["x-accel-buffering"] == "no"
+
+
+def test_after_a_break_exactly_the_missed_events_come(desk: Desk) -> None:
+    employee = desk.alpha.people["employee"]
+    with desk.stream() as source:
+        source.next("ping")
+        desk.move(employee, 1)
+        last = source.next("pos")
+    for number in range(2, 7):
+        desk.move(employee, number)
+    with desk.stream(last_event_id=last.id) as source:
+        missed = [source.next("pos").data["n"] for _ in range(5)]
+        desk.move(employee, 7)
+        missed.append(source.next("pos").data["n"])
+        assert source.silent_for(0.5, "pos")
+    assert missed == [2, 3, 4, 5, 6, 7]
+
+
+def test_nothing_is_lost_or_doubled_while_events_keep_coming(desk: Desk) -> None:
+    employee = desk.alpha.people["employee"]
+    start = cursor(desk.redis, desk.alpha.id)
+    total = 300
+
+    def publish() -> None:
+        for number in range(total):
+            desk.move(employee, number)
+
+    writer = threading.Thread(target=publish)
+    writer.start()
+    seen: list[object] = []
+    last = start
+    while len(seen) < total:
+        # Come and go: every connection takes up to 70 events and breaks off.
+        with desk.stream(last_event_id=last) as source:
+            for _ in range(min(70, total - len(seen))):
+                event = source.next("pos")
+                seen.append(event.data["n"])
+                last = event.id
+    writer.join()
+    assert seen == list(range(total))
+
+
+def test_the_snapshot_cursor_can_be_given_in_the_address(desk: Desk) -> None:
+    employee = desk.alpha.people["employee"]
+    start = cursor(desk.redis, desk.alpha.id)
+    desk.move(employee, 41)
+    source = desk.stream()
+    source.url += f"?from={start}"
+    with source:
+        assert source.next("pos").data["n"] == 41
+
+
+@pytest.mark.parametrize("place", ["1-1", "99999999999999-0", "nonsense", "0-0"])
+def test_a_place_that_is_gone_asks_for_a_new_snapshot(desk: Desk, place: str) -> None:
+    desk.move(desk.alpha.people["employee"], 1)
+    with desk.stream(last_event_id=place) as source:
+        source.next("reset")
+        assert source.ends_within(3)
+
+
+def test_an_emptied_redis_asks_for_a_new_snapshot(desk: Desk) -> None:
+    desk.move(desk.alpha.people["employee"], 1)
+    with desk.stream() as source:
+        source.next("ping")
+        desk.redis.flushall()
+        source.next("reset")
+        assert source.ends_within(3)
+
+
+def test_a_reader_too_slow_for_its_queue_is_told_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "QUEUE_SIZE", 3)
+    reading = hub.Hub(desk.redis, block_ms=50)
+    account = desk.alpha.logins["supervisor_north"].account_id
+    with reading.subscribe(desk.alpha.id, account, after_id=None) as (subscription, _missed):
+        for number in range(6):
+            desk.move(desk.alpha.people["employee"], number)
+        _until(lambda: subscription.lost)
+    reading.stop()
+
+
+def test_nobody_hears_of_another_branch_or_tenant(desk: Desk) -> None:
+    own, foreign = desk.alpha.people["employee"], desk.alpha.people["other_branch"]
+    with desk.stream() as source:
+        source.next("ping")
+        desk.move(foreign, 1)
+        desk.move(desk.world.beta.people["employee"], 2, desk.world.beta)
+        desk.move(own, 3)
+        assert source.next("pos").data["n"] == 3
+        assert source.silent_for(0.5, "pos")
+    assert str(foreign).encode() not in b"".join(source.raw)
+
+
+def test_missed_events_are_authorised_as_well(desk: Desk) -> None:
+    start = cursor(desk.redis, desk.alpha.id)
+    desk.move(desk.alpha.people["other_branch"], 1)
+    desk.move(desk.alpha.people["employee"], 2)
+    with desk.stream(last_event_id=start) as source:
+        assert source.next("pos").data["n"] == 2
+        assert source.silent_for(0.5, "pos")
+
+
+def test_an_employee_hears_of_themselves_only(desk: Desk) -> None:
+    with desk.stream("employee") as source:
+        source.next("ping")
+        desk.move(desk.alpha.people["peer"], 1)
+        desk.move(desk.alpha.people["employee"], 2)
+        assert source.next("pos").data["n"] == 2
+
+
+def test_strangers_get_401_and_no_stream(desk: Desk) -> None:
+    with EventSource(desk.url) as source:
+        assert source.status == 401
+
+
+def test_signing_out_ends_the_stream_within_five_seconds(desk: Desk) -> None:
+    cookie = desk.cookie(desk.alpha.logins["supervisor_north"])
+    with EventSource(desk.url, cookie) as source:
+        source.next("ping")
+        token = parse_cookie(cookie)
+        assert token is not None
+        parts = parts_of(desk.app)
+        with unit_of_work(parts.sessions, tenant_id=desk.alpha.id) as session:
+            sign_out(session, parts.clock, token)
+        source.next("closed", timeout_s=5)
+        assert source.ends_within(2)
+
+
+def test_somebody_who_moved_away_is_not_heard_of_five_seconds_later(desk: Desk) -> None:
+    mover = desk.alpha.people["peer"]
+    parts = parts_of(desk.app)
+    with desk.stream() as source:
+        source.next("ping")
+        desk.move(mover, 1)
+        assert source.next("pos").data["n"] == 1
+        with unit_of_work(parts.sessions, tenant_id=desk.alpha.id) as session:
+            services.move_employee(
+                session,
+                parts.clock,
+                tenant_id=desk.alpha.id,
+                employee_id=mover,
+                unit_id=desk.alpha.units["s1"],
+                from_on=TODAY,
+            )
+        assert source.silent_for(5, "pos")
+        desk.move(mover, 2)
+        assert source.silent_for(1.5, "pos")
+
+
+def test_an_account_with_too_many_streams_loses_the_oldest(desk: Desk) -> None:
+    cookie = desk.cookie(desk.alpha.logins["supervisor_north"])
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(EventSource(desk.url, cookie))
+            for _ in range(hub.STREAMS_PER_ACCOUNT)
+        ]
+        for source in held:
+            source.next("ping")
+        with EventSource(desk.url, cookie) as newest:
+            held[0].next("crowded")
+            assert held[0].ends_within(2)
+            desk.move(desk.alpha.people["employee"], 5)
+            for source in (*held[1:], newest):
+                assert source.next("pos").data["n"] == 5
+
+
+def test_a_browser_that_went_away_leaves_nothing_behind(desk: Desk) -> None:
+    found = desk.app.extensions["outpost.live_hub"]
+    with desk.stream() as source:
+        source.next("ping")
+        assert found.streams > 0
+
+    def gone() -> bool:
+        # It shows when something is written.
+        desk.move(desk.alpha.people["employee"], 0)
+        return bool(found.streams == 0)
+
+    _until(gone)
+
+
+def _until(true: Callable[[], bool], *, tries: int = 100) -> None:
+    waiting = threading.Event()
+    for _ in range(tries):
+        if true():
+            return
+        waiting.wait(0.1)
+    raise AssertionError("it never became true")
