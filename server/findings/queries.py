@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
 from sqlalchemy.orm import Session
 
 from server.errors import NotFound
@@ -239,7 +239,7 @@ def _conditions(wanted: FindingFilter) -> list[ColumnElement[bool]]:
         conditions.append(Finding.state.in_(list(wanted.states)))
     if wanted.reviews:
         conditions.append(
-            func.coalesce(_verdict(), "").in_([_ACTION_OF[state] for state in wanted.reviews])
+            func.coalesce(cast(_verdict(), Text), "").in_([_ACTION_OF[state] for state in wanted.reviews])
         )
     if wanted.employee_id is not None:
         conditions.append(Finding.employee_id == wanted.employee_id)
