@@ -11,6 +11,16 @@ from sqlalchemy.orm import Session
 from server.audit.models import AccessEntry, Purpose, SecurityEvent
 from server.errors import TooManyRequests
 
+__all__ = [
+    "COALESCE",
+    "LOOKS_PER_HOUR",
+    "Actor",
+    "Purpose",
+    "check_look_quota",
+    "record_looks",
+    "record_security_event",
+]
+
 COALESCE = timedelta(hours=1)
 LOOKS_PER_HOUR = 20
 """People whose tracks one account may open within an hour before it must explain itself."""

@@ -1,0 +1,307 @@
+"""Pages and JSON of alerts."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from server.audit.services import Purpose, record_looks
+from server.errors import Conflict, InvalidInput, NotFound, OutpostError
+from server.findings.queries import (
+    FindingDetail,
+    FindingFilter,
+    FindingKind,
+    FindingPage,
+    FindingSort,
+    FindingState,
+    ReviewAction,
+    ReviewState,
+    get_finding,
+    list_findings,
+)
+from server.findings.services import review_finding
+from server.http.context import now, principal, runtime, transaction
+from server.http.markers import policy
+from server.people.policy import employees_in_scope, scoped_employee, units_in_scope
+from server.people.rules import Action
+from server.posts.queries import list_posts
+from server.tracking.live import LiveEvent, LivePublisher, LiveType
+from web.alerts import words
+from web.alerts.evidence import evidence_map
+from web.tables import TableState, csv_response
+
+blueprint = Blueprint("alerts", __name__, template_folder="templates")
+
+TABS: Mapping[str, tuple[tuple[FindingState, ...], tuple[ReviewState, ...]]] = {
+    "open": ((FindingState.OPEN,), (ReviewState.PENDING,)),
+    "acknowledged": (
+        (FindingState.OPEN,),
+        (ReviewState.ACKNOWLEDGED, ReviewState.FALSE_ALARM),
+    ),
+    "closed": ((FindingState.CLOSED,), ()),
+    "retracted": ((FindingState.RETRACTED,), ()),
+}
+KINDS: Mapping[str, tuple[FindingKind, ...]] = {
+    "off_post": (FindingKind.OFF_POST,),
+    "gap": (FindingKind.GAP,),
+    "all": (FindingKind.OFF_POST, FindingKind.GAP),
+}
+_EXPORT_LIMIT = 500
+
+
+@blueprint.get("/alerts")
+@policy(Action.VIEW_FINDINGS)
+def index() -> str | Response:
+    """List alerts of one state, with how many each state has."""
+    table = TableState.from_request(
+        request, filters=("tab", "kind", "order", "from", "to", "post", "p")
+    )
+    tab = table.filters.get("tab", "open")
+    tab = tab if tab in TABS else "open"
+    as_csv = request.args.get("format") == "csv"
+    with transaction() as session:
+        counts = {name: _page(session, table, name, limit=1).total for name in TABS}
+        limit = _EXPORT_LIMIT if as_csv else table.size
+        page = _page(session, table, tab, limit=limit, offset=0 if as_csv else table.offset)
+        posts = list_posts(
+            session, units_in_scope(principal(), Action.VIEW_POSTS, now=now()), at=now()
+        )
+        _note_looks(session, [row.employee_id for row in page.rows], "alerts")
+    if as_csv:
+        return _csv(page)
+    return render_template(
+        "alerts/index.html",
+        table=table,
+        tab=tab,
+        counts=counts,
+        page=page,
+        posts=posts,
+        kinds=words.KINDS,
+        orders=_order_choices(),
+        filtered=any(k in table.filters for k in ("kind", "from", "to", "post", "p")),
+    )
+
+
+@blueprint.get("/alerts/<uuid:finding_id>")
+@policy(Action.VIEW_FINDINGS)
+def show(finding_id: UUID) -> str:
+    """Show one alert with its evidence."""
+    return _show(finding_id)
+
+
+@blueprint.post("/alerts/<uuid:finding_id>/review")
+@policy(Action.REVIEW_FINDING)
+def review(finding_id: UUID) -> AnyResponse | tuple[str, int]:
+    """Take somebody's word on an alert."""
+    reason = request.form.get("reason", "")
+    try:
+        _review(finding_id, request.form.get("action", ""), reason)
+    except (Conflict, InvalidInput) as error:
+        status = 409 if isinstance(error, Conflict) else 400
+        return _show(finding_id, problem=_sentence(error), reason=reason), status
+    flash(_("Noted."), "ok")
+    return redirect(url_for("alerts.show", finding_id=finding_id), 303)
+
+
+@blueprint.post("/api/alerts/<uuid:finding_id>/reviews")
+@policy(Action.REVIEW_FINDING)
+def review_json(finding_id: UUID) -> tuple[dict[str, str], int]:
+    """Take somebody's word on an alert; for the live map."""
+    body = request.get_json(silent=True)
+    given = body if isinstance(body, dict) else {}
+    try:
+        review_id = _review(finding_id, str(given.get("action")), str(given.get("reason") or ""))
+    except (Conflict, InvalidInput) as error:
+        error.detail = _sentence(error)
+        raise
+    return {"id": str(review_id)}, 201
+
+
+@blueprint.get("/api/alerts/<uuid:finding_id>/evidence")
+@policy(Action.VIEW_FINDINGS)
+def evidence(finding_id: UUID) -> dict[str, Any]:
+    """Fence, evidence fixes and accuracies of one alert, for its map."""
+    viewer = principal()
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+        found = get_finding(session, scope, finding_id)
+        _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
+        return evidence_map(session, found, tenant_id=viewer.tenant_id)
+
+
+def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> str:
+    viewer = principal()
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+        found = get_finding(session, scope, finding_id)
+        _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
+        reviewable = _may(session, Action.REVIEW_FINDING, found.row.employee_id)
+        track = _may(session, Action.VIEW_TRACK, found.row.employee_id)
+    return render_template(
+        "alerts/show.html",
+        found=found,
+        row=found.row,
+        words=words,
+        thresholds=_thresholds(found),
+        duty=_duty(found),
+        may_review=reviewable,
+        may_see_track=track,
+        problem=problem,
+        reason=reason,
+    )
+
+
+def _may(session: Session, action: Action, employee_id: UUID) -> bool:
+    try:
+        scoped_employee(session, principal(), action, employee_id, now=now())
+    except NotFound:
+        return False
+    return True
+
+
+def _review(finding_id: UUID, action: str, reason: str) -> UUID:
+    viewer = principal()
+    try:
+        wanted = ReviewAction(action)
+    except ValueError:
+        raise InvalidInput("bad_action", fields={"action": "bad_action"}) from None
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.REVIEW_FINDING, now=now())
+        review_id = review_finding(
+            session,
+            runtime().clock,
+            tenant_id=viewer.tenant_id,
+            finding_id=finding_id,
+            action=wanted,
+            reason=reason,
+            account_id=viewer.account_id,
+            account_name=viewer.name,
+            scope=scope,
+        )
+        found = get_finding(session, scope, finding_id)
+    _tell(found)
+    return review_id
+
+
+def _tell(found: FindingDetail) -> None:
+    """Let open live maps drop what somebody has dealt with; after the commit."""
+    row = found.row
+    event = LiveEvent(
+        tenant_id=principal().tenant_id,
+        type=LiveType.ALERT,
+        employee_id=row.employee_id,
+        data={
+            "id": str(row.id),
+            "kind": row.kind.value,
+            "state": row.state.value,
+            "employee_id": str(row.employee_id),
+            "post_id": str(row.post_id) if row.post_id else None,
+            "starts_at": row.starts_at.timestamp(),
+            "decided_at": row.decided_at.timestamp(),
+            "distance_m": row.distance_m,
+            "revision": row.revision,
+            "acknowledged": row.review is not ReviewState.PENDING,
+        },
+    )
+    LivePublisher(runtime().redis).publish([event])
+
+
+def _page(
+    session: Session, table: TableState, tab: str, *, limit: int, offset: int = 0
+) -> FindingPage:
+    states, reviews = TABS[tab]
+    order = table.filters.get("order", "")
+    return list_findings(
+        session,
+        employees_in_scope(principal(), Action.VIEW_FINDINGS, now=now()),
+        wanted=FindingFilter(
+            kinds=KINDS.get(table.filters.get("kind", ""), KINDS["off_post"]),
+            states=states,
+            reviews=reviews,
+            employee_id=_uuid(table.filters.get("p")),
+            post_id=_uuid(table.filters.get("post")),
+            first_on=_date(table.filters.get("from")),
+            last_on=_date(table.filters.get("to")),
+            sort=FindingSort(order) if order in list(FindingSort) else FindingSort.NEWEST,
+            limit=limit,
+            offset=offset,
+        ),
+    )
+
+
+def _note_looks(
+    session: Session, people: list[UUID], view: str, *, about_on: date | None = None
+) -> None:
+    record_looks(
+        session,
+        principal(),
+        people,
+        Purpose.ALERT_REVIEW,
+        view,
+        now=now(),
+        about_on=about_on,
+    )
+
+
+def _thresholds(found: FindingDetail) -> list[tuple[str, str]]:
+    flat: list[tuple[str, str]] = []
+    for name, value in found.evidence.get("thresholds", {}).items():
+        inner = value if isinstance(value, dict) else {name: value}
+        flat += [(words.threshold_name(k), words.quantity(k, v)) for k, v in inner.items()]
+    return flat
+
+
+def _duty(found: FindingDetail) -> tuple[datetime, datetime] | None:
+    span = found.evidence.get("inputs", {}).get("duty")
+    if not span:
+        return None
+    return datetime.fromisoformat(span["start"]), datetime.fromisoformat(span["end"])
+
+
+def _csv(page: FindingPage) -> Response:
+    zone = principal().zone
+    header = ("kind", "state", "review", "person", "unit", "post", "work_on", "starts_at")
+    header += ("ends_at", "duration_s", "distance_m", "confidence", "cause", "zone")
+    return csv_response(
+        "alerts",
+        header,
+        [
+            (row.kind, row.state, row.review, row.employee_name, row.unit_name, row.post_name)
+            + (row.work_on, row.starts_at.isoformat())
+            + (row.ends_at.isoformat() if row.ends_at else None, row.duration_s, row.distance_m)
+            + (row.confidence, row.cause, zone)
+            for row in page.rows
+        ],
+    )
+
+
+def _order_choices() -> list[tuple[str, str]]:
+    return [
+        ("newest", _("Newest first")),
+        ("oldest", _("Oldest first")),
+        ("longest", _("Longest first")),
+        ("person", _("By name")),
+    ]
+
+
+def _sentence(error: OutpostError) -> str:
+    return str(words.CONFLICTS.get(error.code, error.detail or error.code))
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

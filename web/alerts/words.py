@@ -1,0 +1,123 @@
+"""Words for what evidence says in codes; every number with its unit."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from web import formats
+
+KINDS: Mapping[str, LazyString] = {"off_post": _l("Off post"), "gap": _l("No position")}
+
+REASONS: Mapping[str, LazyString] = {
+    "returned": _l("Ended when the person came back."),
+    "silence": _l("Ended with the last fix outside: the phone fell silent after it."),
+    "excused": _l("Ended when an excusal began."),
+    "duty_end": _l("Ended with the shift."),
+    "open": _l("Still lasts."),
+    "cell_only": _l("Only coarse positions of the mobile network speak for it."),
+    "silent": _l("The phone said nothing; nobody knows why."),
+    "battery": _l("The battery was low before the phone fell silent."),
+    "off": _l("Tracking was switched off on the phone."),
+    "offline": _l("The phone lost its connection and said so."),
+    "coarse": _l("There were positions, but too coarse to judge by."),
+    "no_position": _l("The phone reported, but had no position."),
+    "untrusted": _l("There were positions that cannot be trusted."),
+}
+
+REVIEWS: Mapping[str, LazyString] = {
+    "acknowledge": _l("Acknowledged"),
+    "false_alarm": _l("False alarm"),
+    "note": _l("Note"),
+}
+
+THRESHOLDS: Mapping[str, LazyString] = {
+    "min_outside_s": _l("Outside at least"),
+    "settle_s": _l("Time to settle at the start of a shift"),
+    "min_fixes": _l("Fixes outside at least"),
+    "min_confidence": _l("Confidence at least"),
+    "max_gap_s": _l("A silence longer than this is a gap"),
+    "buffer_min_m": _l("Buffer around the edge at least"),
+    "buffer_share": _l("Buffer as a share of the radius"),
+    "max_accuracy_m": _l("Fixes less accurate than this do not count"),
+    "cell_only_confidence": _l("Confidence of network positions at most"),
+    "max_evidence_fixes": _l("Fixes kept as evidence"),
+}
+
+CONFLICTS: Mapping[str, LazyString] = {
+    "already_reviewed": _l("Somebody else was faster: the alert bears this verdict already."),
+    "finding_retracted": _l("Late data disproved this alert meanwhile. There is nothing to judge."),
+    "reason_missing": _l("Write a reason; the person concerned will see it."),
+    "reason_too_long": _l("A reason has 1,000 characters at most."),
+}
+
+
+def quantity(name: str, value: object) -> str:
+    """Return a figure or threshold with the unit its name ends in."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int | float):
+        if name.endswith("_s"):
+            return formats.duration(value)
+        if name.endswith("_m"):
+            return formats.distance(value)
+        if name.endswith(("_share", "coverage", "confidence")):
+            return f"{value:.0%}"
+        return f"{value:g}"
+    return str(value)
+
+
+def threshold_name(name: str) -> str:
+    """Return a threshold's name in words, its own when there are none."""
+    return str(THRESHOLDS.get(name, name))
+
+
+def reason(code: str) -> str:
+    """Return the sentence of a reason code."""
+    return str(REASONS.get(code, code))
+
+
+def otherwise(item: Mapping[str, Any], zone: str) -> str:
+    """Return what would have led to another conclusion, as a sentence."""
+    kind, limit, actual = item.get("if"), item.get("limit"), item.get("actual")
+    if kind == "shorter_than_s":
+        return _(
+            "An absence shorter than %(limit)s; it was %(actual)s.",
+            limit=quantity("_s", limit),
+            actual=quantity("_s", actual),
+        )
+    if kind == "buffer_at_least_m":
+        return _(
+            "A buffer of %(actual)s or more around the edge; it is %(limit)s.",
+            limit=quantity("_m", limit),
+            actual=quantity("_m", actual),
+        )
+    if kind == "confidence_below":
+        return _(
+            "A confidence below %(limit)s; it was %(actual)s.",
+            limit=quantity("confidence", limit),
+            actual=quantity("confidence", actual),
+        )
+    if kind == "a_fix_every_s":
+        return _(
+            "A fix every %(limit)s or more often; there was none for %(actual)s.",
+            limit=quantity("_s", limit),
+            actual=quantity("_s", actual),
+        )
+    if kind == "excused":
+        until = item.get("until")
+        return _(
+            "An approved leave, outing or break from %(start)s until %(end)s.",
+            start=_clock(item.get("from"), zone),
+            end=_clock(until, zone) if until else _("the return"),
+        )
+    return str(kind)
+
+
+def _clock(text: object, zone: str) -> str:
+    return formats.clock_time(datetime.fromisoformat(str(text)), zone)
