@@ -1,0 +1,52 @@
+"""What others may ask of tracking: the live map, days, devices, counts. No writes."""
+
+from server.tracking.days import (
+    AssignmentView,
+    Day,
+    FixColumns,
+    PresenceView,
+    day,
+    evidence_fixes,
+    fixes_of_day,
+    to_columns,
+)
+from server.tracking.exports import csv_lines, csv_row, geojson_lines, gpx_lines
+from server.tracking.intake_lists import (
+    DeviceHealthView,
+    LedgerView,
+    QuarantineView,
+    device_health,
+    ledger,
+    quarantine,
+)
+from server.tracking.live_map import LiveMap, duty_now, live_map, trail
+from server.tracking.rules import LiveStatus, LiveThresholds, PresenceState, live_status
+
+__all__ = [
+    "AssignmentView",
+    "Day",
+    "DeviceHealthView",
+    "FixColumns",
+    "LedgerView",
+    "LiveMap",
+    "LiveStatus",
+    "LiveThresholds",
+    "PresenceState",
+    "PresenceView",
+    "QuarantineView",
+    "csv_lines",
+    "csv_row",
+    "day",
+    "device_health",
+    "duty_now",
+    "evidence_fixes",
+    "fixes_of_day",
+    "geojson_lines",
+    "gpx_lines",
+    "ledger",
+    "live_map",
+    "live_status",
+    "quarantine",
+    "to_columns",
+    "trail",
+]
