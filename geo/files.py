@@ -164,16 +164,16 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _read_csv(raw: bytes) -> Iterator[_Row]:
     lines = csv.DictReader(io.StringIO(_text(raw)), skipinitialspace=True, restkey="")
-    header = [name.strip() for name in lines.fieldnames or []]
-    missing = [name for name in ("time", "lat", "lon") if name not in header]
-    if missing:
-        raise _Trouble(f"no column {missing[0]!r} in the header")
-    lines.fieldnames = header
     try:
+        header = [name.strip() for name in lines.fieldnames or []]
+        missing = [name for name in ("time", "lat", "lon") if name not in header]
+        if missing:
+            raise _Trouble(f"no column {missing[0]!r} in the header")
+        lines.fieldnames = header
         for row in lines:
             yield lines.line_num, {key: (value or None) for key, value in row.items() if key}
     except csv.Error as error:
-        raise _Trouble(f"line {lines.line_num}: {error}") from None
+        raise _Trouble(f"after line {lines.line_num}: {error}") from None
 
 
 def _read_gpx(raw: bytes) -> Iterator[_Row]:

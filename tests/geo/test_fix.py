@@ -21,7 +21,7 @@ def test_flag_values_are_stored_and_must_not_move() -> None:
     assert {flag.names()[0]: int(flag) for flag in QualityFlag if flag} == {
         "future": 1, "late": 2, "jump": 4, "mock": 8, "frozen": 16, "coarse": 32,
         "null_island": 64, "no_accuracy": 128, "no_tst": 256, "field_nulled": 512,
-        "ping": 1024, "clock": 2048, "duplicate": 4096,
+        "ping": 1024, "clock": 2048, "duplicate": 4096, "claim_mismatch": 8192,
     }  # fmt: skip
     assert (QualityFlag.LATE | QualityFlag.FUTURE).names() == ("future", "late")
     assert QualityFlag.NONE.names() == ()
