@@ -52,7 +52,9 @@ def _find_principal() -> Principal | None:
         return None
     parts = runtime()
     with unit_of_work(parts.sessions, tenant_id=token.tenant_id) as session:
-        return load_principal(session, parts.clock, token)
+        # A stream reconnects by itself, which is no sign that anybody is there.
+        touch = not request.path.startswith("/stream/")
+        return load_principal(session, parts.clock, token, touch=touch)
 
 
 def _check_origin() -> None:

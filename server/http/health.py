@@ -23,12 +23,13 @@ from server.http.markers import public
 from server.http.requests import is_quiet
 from server.tracking.health import ingest_age
 
-blueprint = Blueprint("health", __name__)
+blueprint = Blueprint("health", __name__, template_folder="templates")
 
 MAX_INGEST_AGE_S = 60.0
 _EXTENSION = "outpost-health"
 _NO_TENANT = 0
 _log = logging.getLogger(__name__)
+
 
 def install(app: Flask) -> None:
     """Register the pages and count all other answers."""

@@ -10,14 +10,13 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 import orjson
-from flask import Flask, Response, redirect, render_template, request
+from flask import Flask, Response, current_app, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from jinja2 import TemplateNotFound
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
 from server.errors import (
@@ -71,6 +70,7 @@ def install(app: Flask) -> None:
     """Register the answers to all errors."""
     app.register_error_handler(OutpostError, _refused)
     app.register_error_handler(CSRFError, _csrf_failed)
+    app.register_error_handler(SecurityError, _untrusted)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _part_down)
     app.register_error_handler(PoolTimeout, _part_down)
@@ -106,6 +106,11 @@ def _refused(error: OutpostError) -> AnyResponse:
 def _csrf_failed(error: CSRFError) -> AnyResponse:
     _log.warning("csrf: %s", error.description)
     return answer(Problem(HTTPStatus.FORBIDDEN, "csrf"))
+
+
+def _untrusted(_error: SecurityError) -> AnyResponse:
+    # No page: without a host that is ours there are no addresses to link to.
+    return Response("this host name is not served here\n", status=400, mimetype="text/plain")
 
 
 def _http_error(error: HTTPException) -> AnyResponse:
@@ -159,13 +164,12 @@ def _as_json(problem: Problem) -> AnyResponse:
 def _as_page(problem: Problem) -> AnyResponse:
     title, advice = _words(problem)
     shown_id = None if problem.status == HTTPStatus.NOT_FOUND else request_id()
-    try:
-        page = render_template(
-            "http/problem.html", title=title, advice=advice, problem=problem, shown_id=shown_id
-        )
-    except TemplateNotFound:
+    if "shell" not in current_app.blueprints:
         # The stream process has no pages.
         return Response(f"{title}\n", status=int(problem.status), mimetype="text/plain")
+    page = render_template(
+        "http/problem.html", title=title, advice=advice, problem=problem, shown_id=shown_id
+    )
     return Response(page, status=int(problem.status), mimetype="text/html")
 
 
