@@ -9,9 +9,10 @@ from uuid import UUID
 
 from redis import Redis
 
-from geo.fix import NOT_EVIDENCE, from_epoch_s
+from geo.fix import from_epoch_s
+from ingest.intake import Taken
 from server.tracking.live import LiveEvent, LivePublisher, position_event
-from server.tracking.records import Batch, FixRecord
+from server.tracking.records import DeviceRef, FixRecord
 
 _PERIOD_S = 0.05
 _RETRY_S = 1.0
@@ -20,64 +21,61 @@ Person = tuple[int, UUID]
 
 
 class Announcer(threading.Thread):
-    """Keeps the newest credible fix of each person until it is published."""
+    """Keeps the newest position of each person until it is published."""
 
     def __init__(self, redis: Redis) -> None:
         super().__init__(name="ingest-announcer", daemon=True)
         self._publisher = LivePublisher(redis)
         self._lock = threading.Lock()
-        self._pending: dict[Person, FixRecord] = {}
-        self._newest: dict[Person, tuple[float, int]] = {}
+        self._pending: dict[Person, LiveEvent] = {}
         self._wake = threading.Event()
-        self._stopped = False
+        self._stopped = threading.Event()
 
-    def announce(self, batch: Batch) -> None:
-        """Take the fixes of a committed batch; old ones and doubtful ones are left out."""
-        not_evidence = int(NOT_EVIDENCE)
-        found = False
-        with self._lock:
-            for record in batch.fixes:
-                if record.flags & not_evidence:
-                    continue
-                device = batch.devices[record.device_no]
-                person = (device.tenant_id, device.employee_id)
-                place = (record.fix.fixed_s, record.fix.key)
-                if place > self._newest.get(person, (0.0, 0)):
-                    self._newest[person] = place
-                    self._pending[person] = record
-                    found = True
-        if found:
+    def announce(self, taken: Taken) -> None:
+        """Take the positions of a committed batch that are somebody's newest."""
+        events = live_events(taken)
+        if events:
+            with self._lock:
+                self._pending |= events
             self._wake.set()
 
     def stop(self) -> None:
         """Publish what is left and end."""
-        self._stopped = True
+        self._stopped.set()
         self._wake.set()
         self.join(3)
 
     def run(self) -> None:
         """Publish until stopped."""
-        pause = threading.Event()
-        while not self._stopped:
+        while True:
             self._wake.wait()
             self._wake.clear()
             with self._lock:
                 pending, self._pending = self._pending, {}
-            events = [_event(person, record) for person, record in pending.items()]
-            if events and not self._publisher.publish(events):
+            shown = not pending or self._publisher.publish(pending.values())
+            if self._stopped.is_set():
+                return
+            if not shown:
                 with self._lock:
                     self._pending = pending | self._pending
                 self._wake.set()
-                pause.wait(_RETRY_S)
-            else:
-                pause.wait(_PERIOD_S)
+            self._stopped.wait(_PERIOD_S if shown else _RETRY_S)
 
 
-def _event(person: Person, record: FixRecord) -> LiveEvent:
+def live_events(taken: Taken) -> dict[Person, LiveEvent]:
+    """Return the events a committed batch makes on the live map, one a person."""
+    found = {}
+    for record in taken.recorded.moved:
+        device = taken.batch.devices[record.device_no]
+        found[device.tenant_id, device.employee_id] = _event(device, record)
+    return found
+
+
+def _event(device: DeviceRef, record: FixRecord) -> LiveEvent:
     fix = record.fix
     return position_event(
-        tenant_id=person[0],
-        employee_id=person[1],
+        tenant_id=device.tenant_id,
+        employee_id=device.employee_id,
         lon_deg=fix.lon_deg,
         lat_deg=fix.lat_deg,
         accuracy_m=fix.accuracy_m,

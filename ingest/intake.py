@@ -63,6 +63,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
 
 
+def unread(message: Message, reason: Reason, detail: str) -> Message:
+    """Return a message that goes to quarantine without being looked at."""
+    return msgspec.structs.replace(message, reason=reason, detail=detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What became of a batch: counts for the log, fixes for the live map."""

@@ -16,6 +16,7 @@ from server.db.engine import make_engine
 LOCK_KEY = 0x6F757470  # one number for the whole database: "outp"
 _DURABLE = ("on", "remote_apply")
 _POLL_S = 0.25
+_DATA_CLASSES = ("21", "22", "23")
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Link:
             return
         connection = self._engine.connect()
         try:
-            _insist_on_durability(connection)
+            insist_on_durability(connection)
             _take_lock(connection, wait_s=wait_s)
             connection.execute(text("LISTEN devices"))
             connection.commit()
@@ -99,8 +100,8 @@ class Link:
                 if before_commit is not None:
                     before_commit()
                 session.commit()
-        except (DBAPIError, psycopg.Error) as error:
-            if _is_broken(self._connection) or sqlstate_of(error) is None:
+        except (DBAPIError, psycopg.Error):
+            if _is_broken(self._connection):
                 self.drop()
             raise
 
@@ -133,6 +134,23 @@ def sqlstate_of(error: BaseException) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def reason_of(error: BaseException) -> str:
+    """Return one line for the log: state and message, without the statement's values."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    lines = str(cause).strip().splitlines()
+    return f"{sqlstate_of(error) or type(cause).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def is_data_error(error: BaseException) -> bool:
+    """Whether a row, and not the database's state, is at fault: trying again would not help."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = sqlstate_of(error)
+    if state is None:
+        # The driver refuses some values by itself, before the server could.
+        return isinstance(cause, psycopg.DataError)
+    return state[:2] in _DATA_CLASSES
+
+
 def _is_broken(connection: Connection) -> bool:
     if connection.closed or connection.invalidated:
         return True
@@ -140,7 +158,13 @@ def _is_broken(connection: Connection) -> bool:
     return not isinstance(raw, psycopg.Connection) or raw.closed or raw.broken
 
 
-def _insist_on_durability(connection: Connection) -> None:
+def insist_on_durability(connection: Connection) -> None:
+    """Make commits of this connection durable.
+
+    Raises
+    ------
+    NotDurableError : `fsync` or `synchronous_commit` is off.
+    """
     # Set here, so that no default of role or database can take durability away.
     connection.execute(text("SET synchronous_commit = on"))
     for setting in ("fsync", "synchronous_commit"):

@@ -12,19 +12,17 @@ from ingest.attempts import CRASHES_ALLOWED, Attempts
 from ingest.failpoints import Failpoints
 from ingest.handover import Handover, Parcel
 from ingest.health import Pulse
-from ingest.intake import Intake, Message, Taken
-from ingest.link import Link, SecondConsumerError, sqlstate_of
+from ingest.intake import Intake, Message, Taken, unread
+from ingest.link import Link, SecondConsumerError, is_data_error, reason_of, sqlstate_of
 from ingest.subscriber import DROPPED_TOPIC, Subscriber
 from ingest.topics import CANARY
 from ingest.wire import Reason
-from server.tracking.records import Batch
 
 LIMIT = 2_000
 LINGER_S = 0.004
 _IDLE_S = 0.5
 _LOCK_WAIT_S = 10.0
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 2.0
-_DATA_CLASSES = ("21", "22", "23")
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +61,7 @@ class Writer:
         intake: Intake,
         attempts: Attempts,
         pulse: Pulse,
-        announce: Callable[[Batch], None],
+        announce: Callable[[Taken], None],
         failpoints: Failpoints | None = None,
     ) -> None:
         self._handover = handover
@@ -142,7 +140,7 @@ class Writer:
             crashes = self._attempts.crashes(message)
             if crashes > CRASHES_ALLOWED:
                 detail = f"in hand at {crashes} deaths of the process"
-                groups.append([_unread(message, Reason.CRASH, detail)])
+                groups.append([unread(message, Reason.CRASH, detail)])
             elif crashes:
                 groups.append([message])
             else:
@@ -158,10 +156,10 @@ class Writer:
                 self._transact(messages)
             except (DBAPIError, psycopg.Error) as error:
                 state = sqlstate_of(error)
-                if state is not None and state[:2] in _DATA_CLASSES:
-                    return self._bisect(messages, f"SQLSTATE {state}")
+                if is_data_error(error):
+                    return self._bisect(messages, f"SQLSTATE {state or type(error).__name__}")
                 self._pulse.refused(state or "connection lost")
-                log.warning("database refuses (%s), trying again", state or "connection lost")
+                log.warning("database refuses, trying again: %s", reason_of(error))
             except SecondConsumerError:
                 raise
             except (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -184,7 +182,7 @@ class Writer:
             message = messages[0]
             if message.reason is Reason.DATABASE:
                 raise RuntimeError(f"a message can be neither stored nor quarantined: {detail}")
-            return self._store([_unread(message, Reason.DATABASE, detail)])
+            return self._store([unread(message, Reason.DATABASE, detail)])
         half = len(messages) // 2
         return self._store(messages[:half]) and self._store(messages[half:])
 
@@ -202,7 +200,7 @@ class Writer:
         for name in ("received", "stored", "duplicate", "quarantined", "off_duty", "ignored"):
             count = getattr(taken.recorded, name)
             self.counters.outcomes[name] = self.counters.outcomes.get(name, 0) + count
-        self._announce(taken.batch)
+        self._announce(taken)
 
     def _beat(self) -> bool:
         """Commit a canary that came without company."""
@@ -215,15 +213,3 @@ class Writer:
             self._link.listen()
         except (DBAPIError, psycopg.Error) as error:
             self._pulse.refused(sqlstate_of(error) or "connection lost")
-
-
-def _unread(message: Message, reason: Reason, detail: str) -> Message:
-    return Message(
-        message.topic,
-        message.payload,
-        message.received_s,
-        message.via,
-        message.retained,
-        reason,
-        detail,
-    )

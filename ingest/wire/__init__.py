@@ -133,7 +133,6 @@ class WireFix(msgspec.Struct, frozen=True, gc=False):
     connection: str | None = None
     mode: str | None = None
     cells: tuple[Cell, ...] = ()
-    claims_other: bool = False
 
     def as_fix(self, *, received_s: float | None = None) -> Fix:
         """Return the value the pure core works with."""

@@ -186,6 +186,7 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
         mock = None
     elif mock:
         flags |= int(QualityFlag.MOCK)
+    claims_other = _claims_other(message, envelope.username)
     created = get("created_at")
     mode = get("m")
     return WireFix(
@@ -203,12 +204,11 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
         _source(get("src", get("source"))),
         trigger,
         mock,
-        flags,
+        flags | (int(QualityFlag.CLAIM_MISMATCH) if claims_other else 0),
         _charging(get("bs")),
         _CONNECTIONS.get(str(get("conn"))),
         _MODES.get(mode) if type(mode) is int else None,
         read_cells(message) if "cells" in message or "lac" in message else (),
-        _claims_other(message, envelope.username),
     )
 
 

@@ -48,8 +48,7 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     if stored:
         fresh = {(tenant, device) for tenant, device, _ in stored}
         _touch_days(cursor, batch, fresh)
-    if batch.fixes:
-        _keep_positions(cursor, batch)
+    moved = _keep_positions(cursor, batch)
     if batch.events:
         for event in batch.events:
             ledger.received(event.device_no, event.received_s)
@@ -66,7 +65,7 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     columns = ledger.columns()
     if columns["received"]:
         store.add_to_ledger(cursor, columns)
-    return Recorded(**{name: sum(columns[name]) for name in ("received", *_OUTCOMES)})
+    return Recorded(moved, **{name: sum(columns[name]) for name in ("received", *_OUTCOMES)})
 
 
 _OUTCOMES = ("stored", "duplicate", "quarantined", "off_duty", "ignored")
@@ -134,7 +133,7 @@ def _touch_days(cursor: store.Cursor, batch: Batch, fresh: set[tuple[int, UUID]]
     store.insert_touched(cursor, columns | {"since_s": list(since.values())})
 
 
-def _keep_positions(cursor: store.Cursor, batch: Batch) -> None:
+def _keep_positions(cursor: store.Cursor, batch: Batch) -> tuple[FixRecord, ...]:
     newest: dict[tuple[int, UUID], FixRecord] = {}
     not_evidence = int(NOT_EVIDENCE)
     for record in batch.fixes:
@@ -146,11 +145,11 @@ def _keep_positions(cursor: store.Cursor, batch: Batch) -> None:
         if best is None or (record.fix.fixed_s, record.fix.key) > (best.fix.fixed_s, best.fix.key):
             newest[key] = record
     if not newest:
-        return
+        return ()
     ordered = sorted(newest)
     records = [newest[key] for key in ordered]
     fixes = [record.fix for record in records]
-    store.upsert_positions(
+    moved = store.upsert_positions(
         cursor,
         _transpose(("tenant_id", "employee_id"), ordered)
         | {
@@ -169,6 +168,7 @@ def _keep_positions(cursor: store.Cursor, batch: Batch) -> None:
             "roster_entry_id": [record.slot.roster_entry_id for record in records],
         },
     )
+    return tuple(newest[key] for key in ordered if key in moved)
 
 
 _HEALTH = ("seen_at", "fixed_at", "battery_pct", "charging", "connection", "mode", "lost_at")

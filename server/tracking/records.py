@@ -150,8 +150,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Counts of what became of a batch; they add up to `received`."""
+    """Counts of what became of a batch; they add up to `received`.
 
+    `moved` are the fixes that became somebody's last position.
+    """
+
+    moved: tuple[FixRecord, ...] = ()
     received: int = 0
     stored: int = 0
     duplicate: int = 0

@@ -204,8 +204,13 @@ def upsert_quarantine(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> l
     return [bool(row[0]) for row in cursor]
 
 
-def upsert_positions(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Replace the last position of people by newer ones; at most one row a person."""
+def upsert_positions(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> set[tuple[int, UUID]]:
+    """Replace the last position of people by newer ones; at most one row a person.
+
+    Returns
+    -------
+    Tenant and person of those whose position is a new one now.
+    """
     cursor.execute(
         """
         INSERT INTO last_positions AS p (tenant_id, employee_id, device_id, fixed_at, received_at,
@@ -229,9 +234,11 @@ def upsert_positions(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> No
             battery_pct = excluded.battery_pct, source = excluded.source,
             flags = excluded.flags, roster_entry_id = excluded.roster_entry_id
         WHERE (excluded.fixed_at, excluded.msg_key) > (p.fixed_at, p.msg_key)
+        RETURNING p.tenant_id, p.employee_id
         """,
         columns,
     )
+    return {(tenant_id, employee_id) for tenant_id, employee_id in cursor}
 
 
 def upsert_health(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> None:
