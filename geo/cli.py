@@ -134,7 +134,7 @@ def track(
     )
 
 
-@click.command(cls=OneLineCommand, epilog=_thresholds("presence", "off_post"))
+@click.command(cls=OneLineCommand, epilog=_thresholds("presence", "off_post", "quality"))
 @file_argument
 @click.option(
     "--post", "post_file", required=True, metavar="FENCE.geojson",
@@ -146,9 +146,10 @@ def track(
 )  # fmt: skip
 @click.option(
     "--excused", "excused_spans", multiple=True, metavar="START/END",
-    help="Excused span (leave, outing, break); repeat for more.",
+    help="Excused span (leave, outing, break); more may follow it.",
 )  # fmt: skip
 @click.option("--as-of", metavar="TIME", help="Judge as at this instant [default: end of duty].")
+@click.argument("more_excused", nargs=-1, metavar="")
 @datum_option
 @policy_option
 @one_line_errors
@@ -158,6 +159,7 @@ def presence(
     post_file: str,
     duty_spans: tuple[str, ...],
     excused_spans: tuple[str, ...],
+    more_excused: tuple[str, ...],
     as_of: str | None,
     datum: str,
     policy_file: str | None,
@@ -173,14 +175,14 @@ def presence(
     duty = _windows(duty_spans)
     now = parse_instant(as_of) if as_of else duty[-1].end
     rows = read_fixes(file, stdin=sys.stdin.buffer, datum=Datum(datum))
-    columns = FixArray.from_fixes(rows)
+    columns = flag_series(FixArray.from_fixes(rows), policy=policy.quality)
     seen = detect_presence(columns, fence, duty, policy=policy.presence, as_of=now)
     absences = detect_off_post(
         seen,
         columns,
         fence,
         duty=duty,
-        excused=[_window(text) for text in excused_spans],
+        excused=[_window(text) for text in (*excused_spans, *more_excused)],
         policy=policy.off_post,
         as_of=now,
         policy_version=policy.version,

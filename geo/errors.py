@@ -16,13 +16,6 @@ class GeoError(ValueError):
         self.detail = detail
 
 
-class UnorderedFixes(GeoError):
-    """Time goes backwards where an ordered series was promised."""
-
-    def __init__(self, detail: str = "fixes are not in time order") -> None:
-        super().__init__("unordered_fixes", detail)
-
-
 class PolicyError(GeoError):
     """A policy document names an unknown threshold or gives it a value that makes no sense."""
 

@@ -82,6 +82,8 @@ class PresencePolicy:
     buffer_share: float = 0.10
     """Part of a circle's radius beyond the edge that still counts as the edge."""
     buffer_min_m: float = 20.0
+    accuracy_floor_m: float = 5.0
+    """A fix that claims to be better than this is not believed."""
     accuracy_cap_m: float = 100.0
     """No more than this of a fix's accuracy is credited when it is far out."""
     coarse_m: float = 200.0

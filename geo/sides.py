@@ -82,4 +82,5 @@ def edge_buffer_m(fence: Geofence, *, policy: PresencePolicy) -> float:
 def _accuracy(fixes: FixArray, policy: PresencePolicy) -> FloatArray:
     fine = fixes.is_source(Source.GPS, Source.WIFI)
     assumed = np.where(fine, policy.assumed_accuracy_m, np.inf)
-    return np.where(np.isnan(fixes.accuracy_m), assumed, fixes.accuracy_m)
+    known = np.where(np.isnan(fixes.accuracy_m), assumed, fixes.accuracy_m)
+    return np.asarray(np.maximum(known, policy.accuracy_floor_m), dtype=np.float64)

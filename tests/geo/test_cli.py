@@ -112,6 +112,9 @@ def test_presence_with_excuse_as_of_and_two_windows(post: str) -> None:
     excuse = f"{format_utc(minute(55))}/{format_utc(minute(80))}"
     ask = ["presence", "-", "--post", post, "--duty", SPAN]
     assert answer(run(*ask, "--excused", excuse, stdin=lines))["off_post"] == []
+    before = f"{format_utc(minute(10))}/{format_utc(minute(20))}"
+    assert len(answer(run(*ask, "--excused", before, stdin=lines))["off_post"]) == 1
+    assert answer(run(*ask, "--excused", before, excuse, stdin=lines))["off_post"] == []
     live = answer(run(*ask, "--as-of", format_utc(minute(73)), stdin=lines))
     assert live["off_post"][0]["end"] is None
     later = f"{format_utc(DUTY.end)}/{format_utc(DUTY.end + timedelta(hours=1))}"
@@ -150,6 +153,17 @@ def test_wrong_datum_moves_people_off_their_post(post: str) -> None:
     assert answer(run(*ask, stdin=lines))["off_post"] == []
     shifted = answer(run(*ask, "--datum", "gcj02", stdin=lines))
     assert len(shifted["off_post"]) == 1
+
+
+def test_placeholders_prove_no_absence(post: str) -> None:
+    nowhere = [
+        json.dumps({"_type": "location", "tst": to_epoch_s(minute(i)), "lat": 0, "lon": 0})
+        for i in range(60, 100)
+    ]
+    lines = [*lines_of(stay(0, 60)), *nowhere, *lines_of(stay(100, 480))]
+    found = answer(run("presence", "-", "--post", post, "--duty", SPAN, stdin="\n".join(lines)))
+    assert found["off_post"] == []
+    assert [g["cause"] for g in found["gaps"]] == ["no_position"]
 
 
 def test_datum_converts_lines() -> None:

@@ -289,6 +289,11 @@ def test_absences_are_proven_by_fixes_outside(fixes: list[Fix]) -> None:
         )
 
 
+def test_accuracy_too_good_to_be_true_is_not_believed() -> None:
+    near = [fix(i, 122.0, accuracy_m=0.1) for i in range(60, 90)]
+    assert judge([*stay(0, 60), *near, *stay(90, 480)])[1] == ()
+
+
 def test_walking_home_slowly_is_seen() -> None:
     (absence,) = judge([*stay(0, 400), *walk(400, 480, 0.0, 4_000.0)])[1]
     assert minute(401) < absence.start < minute(405)
