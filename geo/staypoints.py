@@ -1,7 +1,9 @@
 """Places where one person stayed put."""
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from geo.trackpoints import Trackpoints
 
 _REFRESH: Final = 1.5
 """The centre of a growing stay is recomputed each time it has grown by this factor."""
+_STRIDE: Final = 0.05
+"""Where no stay begins, the search goes on this part of the minimum stay later."""
 _RADIUS_QUANTILE: Final = 0.9
 
 
@@ -52,31 +56,45 @@ def detect_staypoints(track: Trackpoints, *, policy: TrackPolicy) -> tuple[Stayp
     After Li et al. 2008 (ACM SIGSPATIAL); differs in the centre and in where a stay ends.
     O(n k) for k fixes in ``stop_min_s``.
     """
-    times = track.fixes.epoch_s.tolist()
+    series = _Series.of(track.fixes)
+    times = series.epoch_s
     stays: list[tuple[int, int]] = []
     at = 0
     while at < len(times) - 1:
-        members = _grow(track.fixes, times, at, policy)
+        members = _grow(series, at, policy)
         if times[members[-1]] - times[at] >= policy.stop_min_s:
             first, last = _trimmed(track.fixes, members, policy)
             if times[last] - times[first] >= policy.stop_min_s:
                 stays.append((first, last))
                 at = last + 1
                 continue
-        at += 1
+        at = bisect_left(times, times[at] + _STRIDE * policy.stop_min_s, at + 1)
     return tuple(_staypoint(track.fixes, a, b, policy) for a, b in _merged(track, stays, policy))
 
 
-def _grow(fixes: FixArray, times: list[float], start: int, policy: TrackPolicy) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """Columns as lists: the search below reads single numbers, where arrays are slow."""
+
+    epoch_s: list[float]
+    lon_deg: list[float]
+    lat_deg: list[float]
+
+    @classmethod
+    def of(cls, fixes: FixArray) -> Self:
+        return cls(fixes.epoch_s.tolist(), fixes.lon_deg.tolist(), fixes.lat_deg.tolist())
+
+
+def _grow(series: _Series, start: int, policy: TrackPolicy) -> list[int]:
     """Members of the stay that begins at one fix; the last is where it ends."""
-    lon, lat = fixes.lon_deg, fixes.lat_deg
-    centre_lon, centre_lat = float(lon[start]), float(lat[start])
+    times, lon, lat = series.epoch_s, series.lon_deg, series.lat_deg
+    centre_lon, centre_lat = lon[start], lat[start]
     east_m, north_m = _metres_per_degree(centre_lat)
     members = [start]
     refresh_at = 2.0
     for j in range(start + 1, len(times)):
-        off_lon = (float(lon[j]) - centre_lon + 180.0) % 360.0 - 180.0
-        off_m = np.hypot(off_lon * east_m, (float(lat[j]) - centre_lat) * north_m)
+        off_lon = (lon[j] - centre_lon + 180.0) % 360.0 - 180.0
+        off_m = math.hypot(off_lon * east_m, (lat[j] - centre_lat) * north_m)
         silent_s = times[j] - times[members[-1]]
         woke = silent_s > policy.max_gap_s
         reach_m = policy.stop_reacquire_m if woke else policy.stop_radius_m
@@ -84,7 +102,9 @@ def _grow(fixes: FixArray, times: list[float], start: int, policy: TrackPolicy) 
             members.append(j)
             if len(members) >= refresh_at:
                 refresh_at = len(members) * _REFRESH
-                centre_lon, centre_lat = _median(lon[members], lat[members])
+                centre_lon, centre_lat = _median(
+                    np.array([lon[m] for m in members]), np.array([lat[m] for m in members])
+                )
         elif silent_s > policy.stop_outlier_s:
             break
     return members
