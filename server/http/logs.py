@@ -1,14 +1,6 @@
-"""Logs as JSON lines: UTC, request id, no position, name, token or password.
+"""What the web processes add to their logs: the request and an opaque actor."""
 
-Messages are templates with arguments, and what an argument may say is filtered by key and
-by form. Addresses of requests are logged without their query.
-"""
-
-import json
-import logging
-import re
-import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
 
 from flask import has_request_context
 from gunicorn.glogging import Logger
@@ -16,64 +8,21 @@ from gunicorn.glogging import Logger
 from server.http.context import principal_or_none
 from server.http.requests import request_id
 
-_KEYS = (
-    "lat|lon|lng|latitude|longitude|phone|token|password|passwd|secret|authorization|cookie|"
-    "csrf_token|set-cookie|sid|name|login"
-)
-_KEYED = re.compile(
-    rf"(?i)([\"']?\b(?:{_KEYS})\b[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}})\]]+)"
-)
-_COORDINATES = re.compile(r"-?\d{1,3}\.\d{4,}\s*[,; ]\s*-?\d{1,3}\.\d{4,}")
-_SESSION = re.compile(r"\b[1-9]\d{0,8}\.[A-Za-z0-9_-]{43}\b")
-_BEARER = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}")
-_MAX_CHARS = 8_000
 
-
-def redact(text: str) -> str:
-    """Return a text without what must not be logged, on one line."""
-    text = _BEARER.sub(r"\1 [redacted]", text)
-    text = _SESSION.sub("[redacted]", text)
-    text = _KEYED.sub(r"\1[redacted]", text)
-    text = _COORDINATES.sub("[redacted]", text)
-    return text[:_MAX_CHARS]
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as JSON; line breaks are escaped by the encoding."""
-        at = datetime.fromtimestamp(record.created, UTC)
-        entry: dict[str, object] = {
-            "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redact(record.getMessage()),
-        }
-        if has_request_context():
-            entry["request_id"] = request_id()
-            viewer = principal_or_none()
-            if viewer is not None:
-                entry["actor"] = str(viewer.account_id)
-        if record.exc_info:
-            entry["exception"] = redact(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=False)
-
-
-def configure_logs(level: int = logging.INFO) -> None:
-    """Send all logs of this process to standard error as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # It names every statement's parameters when it complains.
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.ERROR)
+def request_context() -> Mapping[str, object]:
+    """Return the id of the current request and the account that makes it, if any."""
+    if not has_request_context():
+        return {}
+    viewer = principal_or_none()
+    actor = {} if viewer is None else {"actor": str(viewer.account_id)}
+    return {"request_id": request_id(), **actor}
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
-    """Gunicorn's messages through our formatter."""
+    """Gunicorn's messages through the process's own handlers."""
 
     def setup(self, cfg: object) -> None:
-        """Replace gunicorn's handlers by the process's."""
+        """Drop gunicorn's handlers; what it says goes up to the root logger."""
         super().setup(cfg)
         for log in (self.error_log, self.access_log):
             log.handlers.clear()

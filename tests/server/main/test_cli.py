@@ -1,0 +1,196 @@
+"""The command `outpost`: lazy, friendly, and able to set up a company."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from fixtures.stack import DatabaseUrls, Stack
+from fixtures.stack.ports import free_port
+from server.db.engine import make_engine, make_session_factory
+from server.db.session import unit_of_work
+from server.main.cli import _COMMANDS, run
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def outpost(
+    *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OUTPOST_")}
+    return subprocess.run(
+        [sys.executable, "-c", "from server.main.cli import main; main()", *arguments],
+        cwd=CHECKOUT,
+        env={**clean, **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from server.main.cli import run; run(['--help']); "
+        "print([m for m in ('flask', 'sqlalchemy', 'redis', 'paho', 'shapely', 'gunicorn') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    for name in _COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", list(_COMMANDS))
+def test_every_command_says_what_it_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    assert f"Usage: outpost {name}" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_one_clear_line_and_exit_2() -> None:
+    done = outpost("fly")
+    assert done.returncode == 2
+    assert "No such command 'fly'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["ingest", "gatekeeper", "engine", "web", "stream", "migrate", "upkeep"]
+)
+def test_a_missing_setting_is_one_line_and_exit_2(name: str) -> None:
+    done = outpost(name)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("outpost: OUTPOST_")
+    assert "is not set" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"OUTPOST_ENV": "staging"}, "OUTPOST_ENV must be"),
+        ({"OUTPOST_SECRET_KEY": "changeme"}, "OUTPOST_SECRET_KEY is short"),
+        ({"OUTPOST_SECRET_KEY": "development-key-of-32-characters-or-more"}, "well known"),
+        ({"OUTPOST_PUBLIC_URL": "http://outpost.example"}, "must begin with https"),
+        ({"OUTPOST_DATA_KEY": "c2hvcnQ="}, "OUTPOST_DATA_KEY must be 32"),
+        ({"OUTPOST_MQTT_PORT": "many"}, "OUTPOST_MQTT_PORT must be a whole number"),
+        ({"OUTPOST_SECRET_KEY": "", "OUTPOST_SECRET_KEY_FILE": "/nowhere"}, "cannot be read"),
+    ],
+)
+def test_unsafe_settings_stop_the_start(
+    stack: Stack, change: dict[str, str], complaint: str
+) -> None:
+    env = {
+        **stack.settings_env(),
+        "OUTPOST_ENV": "production",
+        "OUTPOST_PUBLIC_URL": "https://outpost.example",
+        "OUTPOST_SECRET_KEY": "k3yk3yk3yk3yk3yk3yk3yk3yk3yk3yk3yk3y",
+    }
+    done = outpost("web", env={**env, **change})
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_is_away_is_one_line_and_exit_1(stack: Stack) -> None:
+    url = f"postgresql+psycopg://outpost_app:x@127.0.0.1:{free_port(None)}/none"
+    env = {**stack.settings_env(), "OUTPOST_APP_DATABASE_URL": url}
+    done = outpost("device", "list", "acme", env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith("outpost: the database does not answer")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_company_is_set_up_from_the_command_line(stack: Stack, database: DatabaseUrls) -> None:
+    env = stack.settings_env(database)
+    added = outpost("tenant", "add", "acme", "--name", "Acme", "--zone", "Europe/Helsinki", env=env)
+    assert (added.returncode, added.stderr) == (0, "")
+    again = outpost("tenant", "add", "acme", "--name", "Acme", env=env)
+    assert (again.returncode, again.stderr) == (2, "outpost: a tenant acme exists already\n")
+    secret = "quiet-harbour-42\n"
+    account = ("account", "add", "boss@acme", "--name", "Boss", "--role", "admin")
+    made = outpost(*account, "--password-stdin", env=env, stdin=secret)
+    assert (made.returncode, made.stdout) == (0, "account boss@acme added\n")
+    weak = outpost(
+        *account[:2], "aide@acme", *account[3:], "--password-stdin", env=env, stdin="x\n"
+    )
+    assert weak.returncode == 2
+    assert "at least 10 characters" in weak.stderr
+    changed = outpost(
+        "account",
+        "password",
+        "boss@acme",
+        "--password-stdin",
+        env=env,
+        stdin="another-harbour-43\n",
+    )
+    assert changed.returncode == 0
+    assert secret.strip() not in made.stdout + made.stderr
+
+
+def test_a_phone_is_enrolled_listed_and_revoked(stack: Stack, database: DatabaseUrls) -> None:
+    env = stack.settings_env(database)
+    outpost("tenant", "add", "acme", "--name", "Acme", env=env)
+    _hire(database)
+    enrolled = outpost("device", "enrol", "acme", "E001", "--json", env=env)
+    assert (enrolled.returncode, enrolled.stderr) == (0, "")
+    shown = json.loads(enrolled.stdout)
+    assert shown["config"]["port"] == int(env["OUTPOST_MQTT_PUBLIC_PORT"])
+    listed = outpost("device", "list", "acme", env=env).stdout.split("\t")
+    assert listed[:3] == [shown["device"], shown["username"], "E001"]
+    assert listed[-1] == "active\n"
+    assert outpost("device", "revoke", "acme", shown["device"], env=env).returncode == 0
+    assert "\trevoked 20" in outpost("device", "list", "acme", env=env).stdout
+    drawn = outpost("device", "enrol", "acme", "E001", "--qr", env=env)
+    assert "owntracks:///config?inline=" in drawn.stdout
+    assert "█" in drawn.stdout or "▀" in drawn.stdout
+    nobody = outpost("device", "enrol", "acme", "E999", env=env)
+    assert (nobody.returncode, nobody.stderr) == (
+        2,
+        "outpost: nobody has the staff number E999\n",
+    )
+
+
+def test_migrate_brings_an_empty_database_up_and_may_be_repeated(stack: Stack) -> None:
+    name = f"migrate_{os.getpid()}"
+    stack.postgres.drop_database(name)
+    stack.postgres.bootstrap(name)
+    try:
+        urls = stack.postgres.urls(name)
+        env = stack.settings_env(urls)
+        first, second = (outpost("migrate", env=env) for _ in range(2))
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        assert first.stdout.splitlines()[-1] == "the database is up to date"
+        assert "partitions: 0 made, 0 dropped, 0 fixes moved" in second.stdout
+        assert outpost("upkeep", env=env).returncode == 0
+        engine = make_engine(urls.owner, pool_size=1)
+        with engine.connect() as connection:
+            count = connection.scalar(
+                text("SELECT count(*) FROM pg_inherits WHERE inhparent = 'fixes'::regclass")
+            )
+        engine.dispose()
+        assert count is not None
+        assert count > 15
+    finally:
+        stack.postgres.drop_database(name)
+
+
+def _hire(database: DatabaseUrls) -> None:
+    engine = make_engine(database.superuser, pool_size=1)
+    with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+        session.execute(
+            text(
+                "INSERT INTO employees (tenant_id, id, number, name, hired_on) "
+                "SELECT id, gen_random_uuid(), 'E001', 'Ann', '2026-01-01' FROM tenants"
+            )
+        )
+    engine.dispose()
