@@ -54,6 +54,8 @@ class TrackPolicy:
     bridge_max_s: float = 64_800.0
     """Silence up to this inside one stop is inferred stay (phones sleep while they rest)."""
     stop_radius_m: float = 100.0
+    stop_edge_m: float = 30.0
+    """Fixes of arriving and leaving farther from the middle than this belong to the trips."""
     stop_reacquire_m: float = 200.0
     """The first fix after silence may be this far off: people walk before GPS wakes."""
     stop_min_s: float = 300.0

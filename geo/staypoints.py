@@ -138,7 +138,9 @@ def _trimmed(fixes: FixArray, members: list[int], policy: TrackPolicy) -> tuple[
     """Move the ends inwards past fixes of arriving and leaving, far from the centre."""
     off = _distances(fixes, members, _median(fixes.lon_deg[members], fixes.lat_deg[members]))
     woke = np.diff(fixes.epoch_s[members], prepend=np.inf) > policy.max_gap_s
-    near = np.flatnonzero((off <= policy.stop_radius_m) | woke)
+    # Half the fixes are nearer than the median, so three times it is well outside the jitter.
+    edge_m = min(max(3.0 * float(np.median(off)), policy.stop_edge_m), policy.stop_radius_m)
+    near = np.flatnonzero((off <= edge_m) | woke)
     if not len(near):
         return members[0], members[0]
     return members[int(near[0])], members[int(near[-1])]

@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import pytest
+
+from geo.distance import geodesic_m
+from geo.fix import Fix, FixArray
+from geo.policy import TrackPolicy
+from geo.staypoints import Staypoint, detect_staypoints
+from geo.trackpoints import select_trackpoints
+from tests.geo.scenes import POST, fix, stay, walk
+
+
+def stays(fixes: list[Fix], policy: TrackPolicy | None = None) -> tuple[Staypoint, ...]:
+    policy = policy or TrackPolicy()
+    track = select_trackpoints(FixArray.from_fixes(fixes), policy=policy)
+    return detect_staypoints(track, policy=policy)
+
+
+def test_centre_is_where_most_fixes_are() -> None:
+    strays = [fix(10.5, 90.0), fix(20.5, 85.0), fix(30.5, 95.0)]
+    (stop,) = stays([*stay(0, 40), *strays])
+    off = geodesic_m(
+        lon1_deg=stop.lon_deg, lat1_deg=stop.lat_deg, lon2_deg=POST[0], lat2_deg=POST[1]
+    )
+    assert off < 6
+    assert stop.radius_m < 40
+
+
+def test_stay_ends_at_its_last_fix_not_at_the_next_one() -> None:
+    found = stays([*stay(0, 10), *stay(40, 50, east_m=3_000)])
+    assert [(s.first, s.last) for s in found] == [(0, 9), (10, 19)]
+
+
+def test_arriving_and_leaving_belong_to_the_trips() -> None:
+    fixes = [*walk(0, 5, -500, 0), *stay(5, 35, jitter_m=4), *walk(35, 40, 0, 500)]
+    (stop,) = stays(fixes)
+    assert abs(stop.first - 15) <= 2
+    assert abs(stop.last - 44) <= 2
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(4, 0), (7, 1)])
+def test_a_stay_has_a_minimum(minutes: int, count: int) -> None:
+    way = [*walk(0, 5, -600, 0), *stay(5, 5 + minutes, every_min=0.25)]
+    assert len(stays([*way, *walk(5 + minutes, 10 + minutes, 0, 600)])) == count
+
+
+def test_slow_walk_is_no_stay() -> None:
+    assert stays(walk(0, 60, 0, 3_600)) == ()
+
+
+def test_short_excursion_does_not_end_a_stay() -> None:
+    out = [fix(20.5, 150), fix(21.0, 200), fix(21.4, 130)]
+    (stop,) = stays([*stay(0, 21), *out, *stay(22, 40)])
+    assert (stop.first, stop.last) == (0, 41)
+
+
+def test_two_stays_close_in_time_and_place_are_one() -> None:
+    policy = replace(TrackPolicy(), stop_outlier_s=0.0)
+    out = [fix(20.5, 150), fix(21.0, 200), fix(21.4, 130)]
+    assert len(stays([*stay(0, 21), *out, *stay(22, 40)], policy)) == 1
+    apart = replace(policy, stop_merge_s=0.0)
+    assert len(stays([*stay(0, 21), *out, *stay(22, 40)], apart)) == 2
+
+
+def test_first_fix_after_silence_may_be_farther_off() -> None:
+    fixes = [*stay(0, 20), fix(500, 160.0), *walk(501, 520, 200, 3_000)]
+    (stop,) = stays(fixes)
+    assert stop.last == 20
+
+
+def test_silence_beyond_the_bridge_parts_stays() -> None:
+    assert len(stays([*stay(0, 20), *stay(1_500, 1_520)])) == 2
