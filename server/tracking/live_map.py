@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, cast, func, or_, select
+from sqlalchemy import Interval, Select, and_, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
@@ -196,7 +196,7 @@ def _query(scope: Select[UUID], now: datetime) -> Select[Any]:
     of_this_duty = and_(
         lp.c.tenant_id == duty.c.tenant_id,
         lp.c.employee_id == duty.c.employee_id,
-        lp.c.fixed_at > duty.c.starts_at - timedelta(seconds=MAX_GRACE_S),
+        lp.c.fixed_at > duty.c.starts_at - literal(timedelta(seconds=MAX_GRACE_S), Interval),
         or_(lp.c.roster_entry_id == duty.c.id, lp.c.fixed_at >= duty.c.starts_at),
     )
     here = and_(
