@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, made from the routes, their marks and their descriptions.
 
-A route below `/api/` bears `@describe`; a test refuses one that does not. Schemas are
-msgspec structs or plain JSON Schema dicts.
+A route below `/api/` bears `@describe`, or at least a docstring; a test refuses one without
+either. Schemas are msgspec structs or plain JSON Schema dicts.
 """
 
 import re
@@ -114,6 +114,16 @@ def description_of(view: Callable[..., Any]) -> Description | None:
     return found
 
 
+def described(view: Callable[..., Any]) -> Description:
+    """Return the description of a view, made from its docstring when it bears none."""
+    found = description_of(view)
+    if found is not None:
+        return found
+    lines = (view.__doc__ or "").strip().splitlines()
+    summary = lines[0].rstrip(".") if lines else ""
+    return Description(summary, answer={"type": ["object", "array"]})
+
+
 @blueprint.get("/api/openapi.json")
 @public("the description of the API holds no data of anybody")
 @describe("This document", answer={"type": "object"})
@@ -178,7 +188,7 @@ def _rendered(app: Flask) -> bytes:
 
 def _operation(app: Flask, rule: Rule, schemas: _Schemas) -> dict[str, Any]:
     view = app.view_functions[rule.endpoint]
-    text = description_of(view) or Description(rule.endpoint)
+    text = described(view)
     marker = marker_of(rule.endpoint, view)
     operation: dict[str, Any] = {
         "operationId": rule.endpoint.replace(".", "_"),
