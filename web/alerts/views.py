@@ -131,7 +131,7 @@ def evidence(finding_id: UUID) -> dict[str, Any]:
         scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
         found = get_finding(session, scope, finding_id)
         _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
-        return evidence_map(session, found, tenant_id=viewer.tenant_id)
+        return evidence_map(session, found)
 
 
 def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> str:

@@ -85,6 +85,15 @@ def drawing(fence: Geofence) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [ring]}
 
 
+def feature(fence: Geofence, *, id_: str, name: str) -> dict[str, Any]:
+    """Return a fence as a GeoJSON feature with `id`, `name` and where its label stands."""
+    return {
+        "type": "Feature",
+        "geometry": drawing(fence),
+        "properties": {"id": id_, "name": name, "label": list(fence.centre)},
+    }
+
+
 def _in_plane(fence: Geofence, plane: LocalPlane) -> BaseGeometry:
     if fence.radius_m is not None:
         lon, lat = fence.centre

@@ -22,7 +22,7 @@ from server.posts.services import check_shape, close_post, create_post, reshape_
 from web.choices import unit_choices
 from web.posts.forms import PostForm
 from web.posts.reasons import place_of, reason, reason_of
-from web.posts.shapes import describe, drawing, overlaps, vertices_of
+from web.posts.shapes import describe, feature, overlaps, vertices_of
 from web.tables import TableState, csv_response
 
 blueprint = Blueprint("posts", __name__, template_folder="templates")
@@ -213,16 +213,10 @@ def shapes() -> dict[str, Any]:
     with transaction() as session:
         scope = units_in_scope(principal(), Action.VIEW_POSTS, now=now())
         found = list_posts(session, scope, at=now())
-    return {"type": "FeatureCollection", "features": [_feature(p) for p in found if p.shape]}
-
-
-def _feature(post: PostView) -> dict[str, Any]:
-    fence = Geofence.from_geojson(post.shape)
-    return {
-        "type": "Feature",
-        "geometry": drawing(fence),
-        "properties": {"id": str(post.id), "name": post.name, "label": list(fence.centre)},
-    }
+    features = [
+        feature(Geofence.from_geojson(p.shape), id_=str(p.id), name=p.name) for p in found if p.shape
+    ]
+    return {"type": "FeatureCollection", "features": features}
 
 
 def _load(session: Session, post_id: UUID) -> tuple[PostView, list[UnitNode]]:

@@ -56,6 +56,7 @@ if (box) {
       new maplibregl.Popup({ closeButton: false }).setLngLat(event.lngLat).setText(clock(at, { zone: box.dataset.zone })).addTo(map);
     });
     map.once("idle", () => { document.documentElement.dataset.ready = "1"; });
+    map.triggerRepaint();
   } catch (error) {
     box.replaceWith(el("p", { class: "state", role: "alert" }, t("The evidence could not be loaded: %(reason)s", { reason: error.message })));
   }

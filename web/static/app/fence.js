@@ -252,6 +252,5 @@ const others = { ...all, features: all.features.filter((f) => f.properties.id !=
 await map.open(page.querySelector("[data-map]"), others);
 refresh();
 map.fit(others);
-const ready = () => { document.documentElement.dataset.ready = "1"; };
-if (map.map.areTilesLoaded()) ready();
-else map.map.once("idle", ready);
+map.map.once("idle", () => { document.documentElement.dataset.ready = "1"; });
+map.map.triggerRepaint();

@@ -22,4 +22,5 @@ if (box) {
   map.on("mouseleave", "posts-fill", () => { map.getCanvas().style.cursor = ""; });
   if (calm()) map.stop();
   map.once("idle", () => { document.documentElement.dataset.ready = "1"; });
+  map.triggerRepaint();
 }
