@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
@@ -12,7 +12,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geo.fix import SOURCES, FixArray
+from geo.fix import SOURCES, FixArray, QualityFlag
 from geo.gaps import GapCause, GapSign
 from geo.policy import Policy as GeoPolicy
 from server.findings.rules import DayKey
@@ -98,7 +98,7 @@ def load_facts(session: Session, days: Sequence[DayKey]) -> list[DayFacts]:
                     for e in excusals[day.tenant_id, day.employee_id]
                     if any(e.starts_at < w.ends_at and e.ends_at > w.starts_at for w in found)
                 ],
-                fixes=fixes[day] if day in fixes else _no_fixes(),
+                fixes=_for_judgement(fixes[day]) if day in fixes else _no_fixes(),
                 signs=signs[day],
                 policy=chosen[day],
                 thresholds=LiveThresholds(limits.stale_s, limits.no_signal_s),
@@ -137,6 +137,15 @@ def load_fixes(session: Session, spans: Mapping[DayKey, _Span]) -> dict[DayKey, 
     return {day: _columns(rows[bounds[no] : bounds[no + 1]]) for no, day in enumerate(days)}
 
 
+# Doubts that depend on when and beside what a fix arrived: for people, not for verdicts,
+# which are the same in whatever order facts come.
+_OF_ARRIVAL: Final = (
+    QualityFlag.LATE
+    | QualityFlag.JUMP
+    | QualityFlag.FROZEN
+    | QualityFlag.CLOCK
+    | QualityFlag.DUPLICATE
+)
 _HEADER_BYTES: Final = 19
 _TRAILER_BYTES: Final = 2
 _FIELDS: Final = (
@@ -188,6 +197,10 @@ def _columns(rows: np.ndarray[Any, np.dtype[Any]]) -> FixArray:
         flags=rows["flags"].astype(np.int64),
         keys=np.frombuffer(keys, dtype="S16").astype("U16"),
     )
+
+
+def _for_judgement(fixes: FixArray) -> FixArray:
+    return replace(fixes, flags=fixes.flags & ~int(_OF_ARRIVAL))
 
 
 def _no_fixes() -> FixArray:
