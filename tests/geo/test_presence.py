@@ -56,6 +56,11 @@ def test_one_fix_outside_is_not_an_exit() -> None:
     assert minutes_in(presence, State.OUTSIDE) == 0
 
 
+def test_a_fix_at_the_edge_does_not_make_the_second_of_two() -> None:
+    presence, _ = judge([*stay(0, 100), fix(100, 400.0), fix(102, 110.0), *stay(103, 480)])
+    assert minutes_in(presence, State.OUTSIDE) == 0
+
+
 def test_two_fixes_outside_are_an_exit_from_the_first_of_them() -> None:
     presence, _ = judge([*stay(0, 100), fix(100, 400.0), fix(101, 410.0), *stay(102, 480)])
     assert [(i.state, i.start) for i in presence.intervals] == [

@@ -43,6 +43,13 @@ def test_out_and_back_at_unreachable_speed_is_rejected(run: int) -> None:
     assert len(track.fixes) == 180 - run
 
 
+def test_displacement_that_lasts_is_believed() -> None:
+    fixes = stay(0, 60, every_min=1 / 6)
+    for i in range(60, 180):
+        fixes[i] = fix(i / 6, 250.0 + i % 3, accuracy_m=2.0)
+    assert select(fixes).displaced == 0
+
+
 def test_alternating_jumps_leave_the_majority() -> None:
     fixes = stay(0, 10, every_min=1 / 6)
     for i in range(10, 40, 3):
