@@ -1,5 +1,120 @@
 """Page and JSON of the live map."""
 
-from flask import Blueprint
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, render_template, request, url_for
+from redis.exceptions import RedisError
+
+from server.audit.services import Purpose, record_looks
+from server.http.context import now, principal, runtime, transaction
+from server.http.markers import policy
+from server.people.policy import employees_in_scope, scoped_employee, units_in_scope
+from server.people.rules import Action, may_for_others
+from server.posts.queries import list_posts
+from server.tracking.live import cursor
+from server.tracking.queries import live_map, trail
+from web.live import picture
+from web.tables import TableState, csv_response
 
 blueprint = Blueprint("live", __name__, template_folder="templates")
+
+_NIL = UUID(int=0)
+"""Stands in addresses where a script puts an id."""
+
+
+@blueprint.get("/live")
+@policy(Action.VIEW_LIVE)
+def page() -> str:
+    """Show list, map and alerts; the page fetches its own data."""
+    return render_template(
+        "live/live.html",
+        nil=_NIL,
+        may_review=may_for_others(principal(), Action.REVIEW_FINDING),
+        review_url=_address("alerts.review_json", finding_id=_NIL),
+        alerts_url=_address("alerts.index"),
+        track_url=_address("tracks.index", p=_NIL),
+        person_url=_address("people.show", employee_id=_NIL),
+    )
+
+
+@blueprint.get("/api/live/snapshot")
+@policy(Action.VIEW_LIVE)
+def snapshot() -> dict[str, Any]:
+    """Return everybody in scope as columns, and the place in the stream to go on from.
+
+    The place is taken first: an event that comes between is sent again, never missed.
+    """
+    viewer, at = principal(), now()
+    after = _cursor(viewer.tenant_id)
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
+        live = live_map(session, scope, now=at)
+        alerts = picture.open_alerts(session, viewer, now=at)
+        record_looks(
+            session,
+            viewer,
+            picture.seen(live),
+            Purpose.LIVE_SUPERVISION,
+            "live_map",
+            now=at,
+        )
+    return {"cursor": after, "alerts": alerts, **picture.as_json(live)}
+
+
+@blueprint.get("/api/live/trail/<uuid:employee_id>")
+@policy(Action.VIEW_LIVE)
+def trail_of(employee_id: UUID) -> dict[str, Any]:
+    """Return the last half hour of one person who is on duty."""
+    viewer, at = principal(), now()
+    with transaction() as session:
+        person = scoped_employee(session, viewer, Action.VIEW_LIVE, employee_id, now=at)
+        fixes = trail(session, tenant_id=viewer.tenant_id, employee_id=person.id, now=at)
+        record_looks(
+            session, viewer, [person.id], Purpose.LIVE_SUPERVISION, "live_trail", now=at
+        )
+    return picture.trail_as_json(fixes)
+
+
+@blueprint.get("/api/live/posts")
+@policy(Action.VIEW_LIVE)
+def posts() -> dict[str, Any]:
+    """Return the fences of the posts the viewer may see, as GeoJSON areas."""
+    viewer, at = principal(), now()
+    with transaction() as session:
+        scope = units_in_scope(viewer, Action.VIEW_POSTS, now=at)
+        found = list_posts(session, scope, at=at)
+    return picture.fences(found)
+
+
+@blueprint.get("/live/table")
+@policy(Action.VIEW_LIVE)
+def table() -> str | Response:
+    """Show the same people as a table, for readers and prints that have no map."""
+    viewer, at = principal(), now()
+    state = TableState.from_request(
+        request, sortable=picture.SORTS, filters=("status",), default_sort="status"
+    )
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
+        live = live_map(session, scope, now=at)
+        record_looks(
+            session, viewer, picture.seen(live), Purpose.LIVE_SUPERVISION, "live_table", now=at
+        )
+    rows = picture.rows(live, state)
+    if request.args.get("format") == "csv":
+        return csv_response("live", picture.CSV_HEADER, (picture.csv_row(row) for row in rows))
+    shown = rows[state.offset : state.offset + state.size]
+    return render_template("live/table.html", table=state, rows=shown, count=len(rows), as_of=at)
+
+
+def _cursor(tenant_id: int) -> str | None:
+    try:
+        return cursor(runtime().redis, tenant_id)
+    except RedisError:
+        # The picture is right without the feed; the page says that it is not live.
+        return None
+
+
+def _address(endpoint: str, **values: object) -> str | None:
+    return url_for(endpoint, **values) if endpoint in current_app.view_functions else None  # type: ignore[arg-type]

@@ -37,9 +37,9 @@ export class AlertPanel {
     const person = this.store.people.get(alert.employee_id);
     const name = person?.name ?? alert.name ?? "";
     const facts = [
-      alert.post,
+      alert.post ?? person?.post,
       alert.distance_m === null || alert.distance_m === undefined ? null : t("%(length)s from fence", { length: length(alert.distance_m) }),
-      alert.accuracy_m === null || alert.accuracy_m === undefined ? null : t("accuracy ±%(length)s", { length: length(alert.accuracy_m) }),
+      person?.accuracy_m ? t("±%(length)s", { length: length(person.accuracy_m) }) : null,
     ].filter(Boolean).join(" · ");
     const lasted = span(Math.max(0, this.store.now() - alert.starts_at));
     const actions = el("div", { class: "alert__actions" },

@@ -76,27 +76,17 @@ export class LiveList {
   #paint(renew = false) {
     const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - SPARE);
     const to = Math.min(this.#people.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + SPARE);
-    const wanted = new Set();
-    for (let i = from; i < to; i += 1) {
-      const person = this.#people[i];
-      wanted.add(person.id);
-      let row = this.#rows.get(person.id);
-      if (!row || renew) {
-        const fresh = this.#row(person, i);
-        if (row) row.replaceWith(fresh);
-        else this.inner.append(fresh);
-        row = fresh;
-        this.#rows.set(person.id, row);
-      }
-      row.style.transform = `translateY(${i * ROW}px)`;
-    }
-    for (const [id, row] of this.#rows) {
-      if (!wanted.has(id)) {
-        row.remove();
-        this.#rows.delete(id);
-      }
-    }
-    const active = this.#selected && this.#rows.has(this.#selected) ? `person-${this.#selected}` : null;
+    const rows = new Map();
+    this.#people.slice(from, to).forEach((person, k) => {
+      const row = (!renew && this.#rows.get(person.id)) || this.#row(person, from + k);
+      row.style.transform = `translateY(${(from + k) * ROW}px)`;
+      rows.set(person.id, row);
+      // The order of the document is the order on the screen, for whoever reads by ear.
+      if (this.inner.children[k] !== row) this.inner.insertBefore(row, this.inner.children[k] ?? null);
+    });
+    while (this.inner.children.length > rows.size) this.inner.lastChild.remove();
+    this.#rows = rows;
+    const active = rows.has(this.#selected) ? `person-${this.#selected}` : null;
     if (active) this.box.setAttribute("aria-activedescendant", active);
     else this.box.removeAttribute("aria-activedescendant");
   }

@@ -84,9 +84,11 @@ export class LiveMap {
 
   flyTo(person, { zoom } = {}) {
     if (person.lon === null || person.lon === undefined) return;
-    const target = { center: [person.lon, person.lat], zoom: Math.max(this.map.getZoom(), zoom ?? 0) };
-    if (calm()) this.map.jumpTo(target);
-    else this.map.easeTo({ ...target, duration: 400 });
+    const { left, right } = this.#room();
+    this.map.easeTo({
+      center: [person.lon, person.lat], zoom: Math.max(this.map.getZoom(), zoom ?? 0),
+      offset: [(left - right) / 2, 0], duration: calm() ? 0 : 400,
+    });
   }
 
   fit(people, { animate = true } = {}) {
@@ -96,7 +98,13 @@ export class LiveMap {
     }
     for (const p of people) if (p.lon !== null && p.lon !== undefined) bounds.extend([p.lon, p.lat]);
     if (bounds.isEmpty()) return;
-    this.map.fitBounds(bounds, { padding: 70, maxZoom: 16, animate: animate && !calm(), duration: 400 });
+    this.map.fitBounds(bounds, { padding: this.#room(), maxZoom: 16, animate: animate && !calm(), duration: 400 });
+  }
+
+  /** Space that the floating panels take from the map, CSS pixels. */
+  #room() {
+    const wide = this.map.getContainer().clientWidth > 760;
+    return { top: 90, bottom: wide ? 90 : 110, left: 40, right: wide ? 350 : 40 };
   }
 
   /** People whose marker lies inside a ring of canvas points. */

@@ -1,7 +1,7 @@
 /** The live page: one store, shown as list, map and alerts, kept fresh by one stream. */
 
 import { fetchJson } from "app/dom";
-import { clock, locale, t, tn } from "app/i18n";
+import { clock, length, locale, t, tn } from "app/i18n";
 import { onKey, toast } from "app/app";
 import { SEVERITY, LiveStore } from "app/live-store";
 import { LiveStream } from "app/live-stream";
@@ -64,7 +64,7 @@ function matches(person) {
 
 const list = new LiveList(find("[data-people]"), { now: () => store.now(), words, onSelect: select });
 const map = new LiveMap({ words, onSelect: select });
-const alerts = new AlertPanel(find("[data-alerts]"), { store, links, mayReview: urls.mayReview === "1", onSelect: select });
+const alerts = new AlertPanel(find("[data-alerts]"), { store, links, mayReview: urls.mayReview === "1" && Boolean(urls.review), onSelect: select });
 
 function render() {
   const shown = [...store.people.values()].filter(matches)
@@ -84,12 +84,12 @@ function render() {
 
 function figures(counts) {
   const onDuty = SEVERITY.filter((s) => s !== "off_duty").reduce((sum, s) => sum + counts[s], 0);
-  const seen = onDuty - counts.no_signal - counts.stale;
+  const heard = onDuty - counts.no_signal - counts.stale;
   const rostered = store.rostered ?? onDuty;
   const percent = (part, whole) => (whole ? `${Math.round((100 * part) / whole)}%` : "–");
   find("[data-rostered]").textContent = String(rostered);
   find("[data-rate]").textContent = percent(counts.on_post, rostered);
-  find("[data-signal]").textContent = percent(seen, rostered);
+  find("[data-signal]").textContent = percent(heard, onDuty);
 }
 
 let pending = false;
@@ -152,7 +152,7 @@ function card(person) {
   const facts = {
     post: person.post ?? t("none today"),
     fixed: person.fixed_at ? clock(person.fixed_at, { zone: urls.zone }) : t("no fix yet"),
-    accuracy: person.accuracy_m ? `±${Math.round(person.accuracy_m)} m` : t("unknown"),
+    accuracy: person.accuracy_m ? `±${length(person.accuracy_m)}` : t("unknown"),
     battery: person.battery_pct === null || person.battery_pct === undefined ? t("unknown") : `${person.battery_pct}%`,
   };
   for (const [name, text] of Object.entries(facts)) box.querySelector(`[data-fact="${name}"]`).textContent = text;

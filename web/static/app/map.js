@@ -220,7 +220,7 @@ export function addPosts(map, data) {
   });
   map.addLayer({
     id: "posts-name", type: "symbol", source: "post-labels", minzoom: 13.5,
-    layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": 12.5, "text-max-width": 9, "text-anchor": "top", "text-offset": [0, 0.8], "text-optional": true },
+    layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": 12.5, "text-max-width": 9, "text-anchor": "top", "text-offset": [0, 0.8], "text-allow-overlap": true },
     paint: { "text-color": token("--brand-text"), "text-halo-color": token("--map-paper"), "text-halo-width": 1.4 },
   });
 }
