@@ -36,7 +36,8 @@ def stack() -> Iterator[Stack]:
 @contextmanager
 def own_stack() -> Iterator[Stack]:
     """Start a stack in a temporary folder and leave nothing behind."""
-    folder = Path(tempfile.mkdtemp(prefix="outpost-test-"))
+    _remove_orphans()
+    folder = Path(tempfile.mkdtemp(prefix=f"outpost-test-{os.getpid()}-"))
     folder.chmod(0o755)
     try:
         started = Stack.start(folder)
@@ -46,6 +47,15 @@ def own_stack() -> Iterator[Stack]:
             started.destroy()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_orphans() -> None:
+    """Stop services of test sessions that were killed and so could not clean up."""
+    for folder in Path(tempfile.gettempdir()).glob("outpost-test-*-*"):
+        owner = folder.name.split("-")[2]
+        alive = not owner.isdigit() or Path(f"/proc/{owner}").exists()
+        if not alive and folder.stat().st_uid == os.getuid():
+            Stack.leftover(folder).destroy()
 
 
 @pytest.fixture
