@@ -1,0 +1,194 @@
+"""A day in the life of both branches of both twins, every text and place marked.
+
+Whoever sees the mark of a branch that is not theirs has found a hole in the wall. Marks of
+places are prefixes of the longitude; everything of a branch lies within 500 m of its post.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from fixtures.stack import DatabaseUrls
+from server.audit.models import Purpose
+from server.audit.services import record_looks
+from server.clock import ManualClock
+from server.db.engine import make_engine, make_session_factory
+from server.db.session import unit_of_work
+from server.findings.models import Finding
+from server.people.rules import Principal
+from server.posts.services import assign_shift, create_post, create_shift
+from server.tracking.services import detect_presence_of_day
+from tests.factories.footprints import absence
+from tests.factories.world import ZONE, TenantWorld, World
+
+WORK_ON = date(2026, 11, 18)
+NOON = datetime(2026, 11, 18, 4, 0, tzinfo=UTC)
+_NINE = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
+
+PLACES: dict[tuple[str, str], tuple[float, float]] = {
+    ("alpha", "north"): (24.911, 60.111),
+    ("alpha", "south"): (25.921, 60.221),
+    ("beta", "north"): (26.931, 61.331),
+    ("beta", "south"): (27.941, 62.441),
+}
+"""Longitude and latitude of each branch's post."""
+
+_STAFF = {"north": ("employee", "peer", "other_team"), "south": ("other_branch",)}
+_POST_UNIT = {"north": "n1", "south": "s1"}
+_keys = count(1)
+_FIX = text(
+    "INSERT INTO fixes (tenant_id, device_id, fixed_at, msg_key, employee_id, received_at, "
+    "position, accuracy_m, speed_mps, battery_pct, source, flags, via, raw) VALUES (:tenant, "
+    ":device, :at, :key, :employee, :at, ST_SetSRID(ST_MakePoint(:lon, :lat), 4326), 8, 0.5, "
+    "70, 'gps', 0, 'mqtt', '')"
+)
+_LAST = text(
+    "INSERT INTO last_positions (tenant_id, employee_id, device_id, fixed_at, received_at, "
+    "msg_key, position, accuracy_m, battery_pct, source) SELECT DISTINCT ON (employee_id) "
+    "tenant_id, employee_id, device_id, fixed_at, received_at, msg_key, position, accuracy_m, "
+    "battery_pct, source FROM fixes ORDER BY employee_id, fixed_at DESC"
+)
+
+
+@dataclass(slots=True)
+class Marked:
+    """What the marked day holds, by (tenant, branch)."""
+
+    posts: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    entries: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """Roster entry of one person of the branch."""
+    findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
+
+
+def place_marks(slug: str, branch: str) -> re.Pattern[str]:
+    """Return the pattern of a branch's longitudes in any text."""
+    lon_deg, _lat_deg = PLACES[slug, branch]
+    return re.compile(rf"(?<![\d.]){str(lon_deg)[:5].replace('.', '[.]')}\d{{2,}}")
+
+
+def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
+    """Fill the world with a marked day: posts, roster, fixes, findings, looks.
+
+    Each person of the four walks 400 m away from the post from 10:00 to 10:25, so that
+    each has an off-post finding.
+    """
+    clock = ManualClock(NOON)
+    marked = Marked()
+    app, engine, ingest = (
+        make_engine(u, pool_size=1) for u in (urls.app, urls.engine, urls.ingest)
+    )
+    try:
+        for slug, branch in PLACES:
+            tenant = world.tenants[slug]
+            with unit_of_work(make_session_factory(app), tenant_id=tenant.id) as session:
+                _plan(session, clock, tenant, branch, marked)
+            with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
+                for name in _STAFF[branch]:
+                    session.execute(_FIX, _walk(tenant, branch, name))
+        with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+            _judge(session, clock, world, marked)
+        with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
+            session.execute(_LAST)
+    finally:
+        for each in (app, engine, ingest):
+            each.dispose()
+    return marked
+
+
+def _plan(
+    session: Session, clock: ManualClock, tenant: TenantWorld, branch: str, marked: Marked
+) -> None:
+    lon_deg, lat_deg = PLACES[tenant.slug, branch]
+    post_id = create_post(
+        session,
+        clock,
+        tenant_id=tenant.id,
+        unit_id=tenant.units[_POST_UNIT[branch]],
+        name=f"hall {tenant.canary(branch)}",
+        address=f"street {tenant.canary(branch)}",
+        zone=ZONE,
+        shape={"type": "Point", "coordinates": [lon_deg, lat_deg], "radius_m": 100},
+        valid_from_at=NOON - timedelta(days=30),
+    )
+    marked.posts[tenant.slug, branch] = post_id
+    shift_id = create_shift(
+        session, tenant_id=tenant.id, name=f"day of {branch}", starts=time(9), ends=time(18)
+    )
+    for name in _STAFF[branch]:
+        marked.entries[tenant.slug, branch] = assign_shift(
+            session,
+            clock,
+            tenant_id=tenant.id,
+            employee_id=tenant.people[name],
+            shift_id=shift_id,
+            on_date=WORK_ON,
+            post_id=post_id,
+            zone=ZONE,
+        )
+        _look(session, tenant, name, branch)
+
+
+def _walk(tenant: TenantWorld, branch: str, name: str) -> list[dict[str, object]]:
+    lon_deg, lat_deg = PLACES[tenant.slug, branch]
+    return [
+        {
+            "tenant": tenant.id,
+            "device": tenant.devices[name].device_id,
+            "employee": tenant.people[name],
+            "at": _NINE + timedelta(minutes=step.minute),
+            "key": next(_keys),
+            "lon": lon_deg + step.east_m / 55_400.0,
+            "lat": lat_deg + step.north_m / 111_400.0,
+        }
+        for step in absence()
+    ]
+
+
+def _judge(session: Session, clock: ManualClock, world: World, marked: Marked) -> None:
+    for slug, branch in PLACES:
+        tenant = world.tenants[slug]
+        for name in _STAFF[branch]:
+            detect_presence_of_day(
+                session,
+                clock,
+                tenant_id=tenant.id,
+                employee_id=tenant.people[name],
+                work_on=WORK_ON,
+            )
+    for finding in session.query(Finding).where(Finding.kind == "off_post"):
+        for slug, branch in PLACES:
+            tenant = world.tenants[slug]
+            if finding.employee_id == tenant.people[_STAFF[branch][0]]:
+                marked.findings[slug, branch] = finding.id
+    assert len(marked.findings) == len(PLACES), "each branch has its alert"
+
+
+def _look(session: Session, tenant: TenantWorld, name: str, branch: str) -> None:
+    login = tenant.logins[f"supervisor_{branch}"]
+    who = Principal(
+        tenant_id=tenant.id,
+        tenant_slug=tenant.slug,
+        account_id=login.account_id,
+        employee_id=login.employee_id,
+        name=f"looker {tenant.canary(branch)}",
+        login="",
+        locale="en",
+        theme=None,
+        zone=ZONE,
+        grants=(),
+        epoch=0,
+    )
+    record_looks(
+        session,
+        who,
+        [tenant.people[name]],
+        Purpose.ALERT_REVIEW,
+        "marked",
+        now=NOON - timedelta(days=2),
+        reason=f"reason {tenant.canary(branch)}",
+    )

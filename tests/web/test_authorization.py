@@ -1,0 +1,288 @@
+"""Every route × every principal × objects of each branch and of another tenant.
+
+`authz.csv` says who may; it is written by hand from the reviewed matrix, never from the
+code. Letters: y the answer, n 404 as if it did not exist, f 403 the right is nowhere, l
+nobody is signed in (401, or the way to the sign-in page). Each answer is searched for marks
+of branches that are not the principal's.
+"""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+from werkzeug.test import TestResponse
+
+from fixtures.stack import DatabaseUrls, Stack
+from server.clock import ManualClock
+from server.db.engine import make_engine
+from server.http.extensions import db
+from server.http.markers import Policy, marker_of
+from server.main.app import create_app, create_stream_app
+from server.settings import Settings
+from tests.factories.browser import parts_of, signed_in
+from tests.factories.canaries import NOON, PLACES, WORK_ON, Marked, live_the_day, place_marks
+from tests.factories.world import World, build_world
+
+BASE = "http://127.0.0.1"
+_TOKEN = re.compile(r'name="csrf-token" content="([^"]+)"')
+
+# Which branches of alpha each principal may read about at all.
+BRANCHES: dict[str, set[str]] = {
+    "anonymous": set(),
+    "employee": {"north"},
+    "manager_n1": {"north"},
+    "manager_n2": {"north"},
+    "supervisor_north": {"north"},
+    "supervisor_south": {"south"},
+    "supervisor_group": {"north", "south"},
+    "finance": set(),
+    "hr": {"north", "south"},
+    "admin": {"north", "south"},
+    "auditor": {"north", "south"},
+}
+# Who may see where people are; posts are places too, which the desk roles may draw.
+SEES_PEOPLE = {
+    *("employee", "manager_n1", "manager_n2"),
+    *("supervisor_north", "supervisor_south", "supervisor_group"),
+}
+# People of the same branch whom a narrower scope does not reach.
+UNSEEN_NAMES = {
+    "employee": ("peer", "other_team"),
+    "manager_n1": ("other_team",),
+    "manager_n2": ("employee", "peer"),
+}
+_DIGEST = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t"
+SHAPE = {"type": "Point", "coordinates": [24.0, 60.0], "radius_m": 120}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the reviewed file."""
+
+    method: str
+    rule: str
+    target: str
+    expected: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Name of the test case."""
+        return f"{self.method} {self.rule} {self.target}"
+
+
+def _rows() -> list[Row]:
+    path = Path(__file__).with_name("authz.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Row(line.pop("method"), line.pop("rule"), line.pop("target"), line)
+            for line in csv.DictReader(file)
+        ]
+
+
+ROWS = _rows()
+
+
+@dataclass(slots=True)
+class House:
+    """Both apps over the marked world, with a client for each principal."""
+
+    world: World
+    marked: Marked
+    web: Flask
+    stream: Flask
+    superuser: Engine
+    clients: dict[str, FlaskClient]
+    stream_clients: dict[str, FlaskClient]
+    tokens: dict[str, str]
+
+    def target(self, row: Row) -> dict[str, str]:
+        """Return ids of the objects a row is about."""
+        slug, branch = ("beta", "north") if row.target == "beta" else ("alpha", row.target)
+        if branch == "-":
+            slug, branch = "alpha", "north"
+        tenant = self.world.tenants[slug]
+        name = {"north": "employee", "south": "other_branch"}[branch]
+        return {
+            "employee_id": str(tenant.people[name]),
+            "account_id": str(tenant.logins[name].account_id),
+            "device_id": str(tenant.devices[name].device_id),
+            "finding_id": str(self.marked.findings[slug, branch]),
+            "post_id": str(self.marked.posts[slug, branch]),
+            "entry_id": str(self.marked.entries[slug, branch]),
+            "unit_id": str(tenant.units[{"north": "n1", "south": "s1"}[branch]]),
+            "on": WORK_ON.isoformat(),
+            "format_name": "geojson",
+        }
+
+    def call(self, row: Row, who: str) -> TestResponse:
+        """Send a row's request as one principal."""
+        ids = self.target(row)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: ids[match[1]], row.rule)
+        if path.startswith("/stream/"):
+            return self.stream_clients[who].get(path, base_url=BASE, buffered=False)
+        client = self.clients[who]
+        if row.method == "GET":
+            return client.get(path, base_url=BASE)
+        headers = {"X-CSRFToken": self.tokens[who]}
+        body = _body(row.rule, ids)
+        if path.startswith("/api/"):
+            return client.open(path, method=row.method, base_url=BASE, json=body, headers=headers)
+        return client.open(path, method=row.method, base_url=BASE, data=body, headers=headers)
+
+    def digest(self) -> dict[str, str]:
+        """Return a digest of each table but those that record what happened."""
+        tables = text(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' "
+            "AND table_type = 'BASE TABLE' AND table_name NOT IN "
+            "('security_events', 'access_log', 'sessions', 'fixes', 'spatial_ref_sys') "
+            "AND table_name NOT LIKE 'fixes\\_%'"
+        )
+        with self.superuser.connect() as connection:
+            return {
+                name: str(connection.scalar(text(_DIGEST.format(name))))
+                for name in connection.scalars(tables).all()
+            }
+
+
+def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
+    """Return a valid body, so that a refusal is one of rights and not of form."""
+    bodies: dict[str, dict[str, object]] = {
+        "/alerts/<uuid:finding_id>/review": {"action": "note", "reason": "seen and understood"},
+        "/api/alerts/<uuid:finding_id>/reviews": {
+            "action": "note",
+            "reason": "seen and understood",
+        },
+        "/tracks/reason": {
+            "p": ids["employee_id"],
+            "d": ids["on"],
+            "occasion": "alert",
+            "reason": "looking into the alert of this morning",
+        },
+        "/posts/new": _post_form(ids) | {"name": f"post {next(_numbers)}"},
+        "/posts/<uuid:post_id>": _post_form(ids),
+        "/api/posts/check": {"shape": SHAPE},
+    }
+    return bodies.get(rule, {})
+
+
+def _post_form(ids: dict[str, str]) -> dict[str, object]:
+    return {
+        "unit_id": ids["unit_id"],
+        "name": "any",
+        "zone": "Asia/Shanghai",
+        "kind": "circle",
+        "lon": "24.0",
+        "lat": "60.0",
+        "radius_m": "120",
+        "grace_min": "10",
+    }
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+@pytest.fixture(scope="module")
+def house(stack: Stack, module_database: DatabaseUrls) -> Iterator[House]:
+    clock = ManualClock(NOON)
+    world = build_world(module_database, clock)
+    marked = live_the_day(world, module_database)
+    settings = Settings.from_environ(stack.settings_env(module_database))
+    web, stream = create_app(settings, clock=clock), create_stream_app(settings, clock=clock)
+    superuser = make_engine(module_database.superuser, pool_size=1)
+    clients, streams, tokens = {}, {}, {}
+    for who in BRANCHES:
+        if who == "anonymous":
+            clients[who], streams[who] = web.test_client(), stream.test_client()
+        else:
+            login = world.alpha.logins[who]
+            clients[who] = signed_in(web, world.alpha, login)
+            streams[who] = signed_in(stream, world.alpha, login)
+        found = _TOKEN.search(clients[who].get("/no-such-address", base_url=BASE).text)
+        assert found is not None
+        tokens[who] = found[1]
+    yield House(world, marked, web, stream, superuser, clients, streams, tokens)
+    for app in (web, stream):
+        with app.app_context():
+            db.engine.dispose()
+        parts_of(app).redis.close()
+    superuser.dispose()
+
+
+def test_the_reviewed_file_covers_every_route_and_no_other(house: House) -> None:
+    reviewed = {(row.method, row.rule) for row in ROWS}
+    existing = {
+        (method, rule.rule)
+        for app in (house.web, house.stream)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if isinstance(marker_of(rule.endpoint, app.view_functions[rule.endpoint]), Policy)
+    }
+    assert existing - reviewed == set(), "routes nobody has reviewed"
+    assert reviewed - existing <= {("GET", "/"), ("GET", "/search")}, "rows of routes that are gone"
+
+
+def test_every_row_with_an_object_is_tried_on_each_side_of_the_walls() -> None:
+    targets: dict[tuple[str, str], set[str]] = {}
+    for row in ROWS:
+        targets.setdefault((row.method, row.rule), set()).add(row.target)
+    for (_method, rule), tried in targets.items():
+        if re.search(r"<uuid:", rule):
+            assert tried == {"north", "south", "beta"}, rule
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.key)
+def test_each_principal_gets_what_the_file_says_and_no_foreign_mark(house: House, row: Row) -> None:
+    before = house.digest()
+    for who, letter in sorted(row.expected.items(), key=lambda item: item[1] == "y"):
+        if letter == "y" and before:
+            # All refusals come first; they must have changed nothing.
+            assert house.digest() == before, f"a refusal changed data: {row.key}"
+            before = {}
+        answer = house.call(row, who)
+        content = _content(answer)
+        assert _letter(answer) == letter, (
+            f"{row.key} as {who}: {answer.status_code} {content[-300:]}"
+        )
+        assert _foreign_marks(house, who, row, content) == [], f"{row.key} as {who}"
+        answer.close()
+
+
+def _letter(answer: TestResponse) -> str:
+    if answer.status_code == 401 or (answer.location or "").startswith("/login"):
+        return "l"
+    known = {403: "f", 404: "n"}
+    if answer.status_code in known:
+        return known[answer.status_code]
+    return "y" if answer.status_code < 500 and answer.status_code != 429 else "?"
+
+
+def _content(answer: TestResponse) -> str:
+    head = "\n".join(f"{name}: {value}" for name, value in answer.headers)
+    if answer.mimetype == "text/event-stream":
+        return head + next(iter(answer.iter_encoded())).decode()
+    return head + answer.get_data(as_text=True)
+
+
+def _foreign_marks(house: House, who: str, row: Row, content: str) -> list[str]:
+    found = []
+    for slug, branch in PLACES:
+        own = slug == "alpha" and branch in BRANCHES[who]
+        tenant = house.world.tenants[slug]
+        if not own and tenant.canary(branch) in content:
+            found.append(tenant.canary(branch))
+        places_allowed = own and (who in SEES_PEOPLE or "/posts" in row.rule)
+        if not places_allowed and place_marks(slug, branch).search(content):
+            found.append(f"place of {slug} {branch}")
+    alpha, north = house.world.alpha, house.world.alpha.canary("north")
+    found.extend(
+        name
+        for name in UNSEEN_NAMES.get(who, ())
+        if f"{name} {north}" in content or str(alpha.people[name]) in content
+    )
+    return found
