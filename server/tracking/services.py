@@ -25,6 +25,7 @@ __all__ = [
     "Derived",
     "detect_presence_of_day",
     "detect_presence_of_days",
+    "rebuild_last_positions",
     "record_fixes",
 ]
 
@@ -92,6 +93,19 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
         ],
         changes=changes,
     )
+
+
+def rebuild_last_positions(session: Session, clock: Clock) -> int:
+    """Make the table of last positions again from the fixes of the last week.
+
+    For a table that was lost or is doubted; ingest keeps it up to date by itself. Runs with
+    the engine's rights over all tenants, and replaces nothing by something older.
+
+    Returns
+    -------
+    How many people have a last position after it.
+    """
+    return derived.rebuild_last_positions(session, since_at=clock.now() - timedelta(days=7))
 
 
 def _wants_trajectory(facts: DayFacts, as_of_at: datetime | None, now: datetime) -> bool:
