@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from server.people.policy import EmployeeView
 from server.people.queries import UnitNode
 
 
@@ -12,6 +13,14 @@ def unit_choices(units: Sequence[UnitNode]) -> list[tuple[str, str]]:
     Units whose parent is not among them stand at the left.
     """
     return [(str(unit.id), "\u2003" * depth + unit.name) for unit, depth in tree_of(units)]
+
+
+def person_choices(people: Sequence[EmployeeView]) -> list[tuple[str, str]]:
+    """Return people as (id, name with unit and staff number)."""
+    return [
+        (str(p.id), " · ".join(part for part in (p.name, p.unit_name, p.number) if part))
+        for p in people
+    ]
 
 
 def tree_of(units: Sequence[UnitNode]) -> list[tuple[UnitNode, int]]:

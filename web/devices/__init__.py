@@ -1,0 +1,5 @@
+"""Devices: health, what became of their messages, enrolment by QR code, revocation."""
+
+from web.devices.views import blueprint
+
+__all__ = ["blueprint"]
