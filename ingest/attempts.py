@@ -1,8 +1,9 @@
 """Which messages were being worked on when the process last died.
 
-Before a batch is looked at, the keys of its messages go to a small file; after its commit
-the file is emptied. The file needs no sync: it has to outlive a killed process, not a lost
-machine. A message that was in hand at two deaths is quarantined without another look.
+Before a batch is looked at, the keys of its messages go to a small file; once all are
+decoded the file is emptied, so that a process killed while the database works accuses
+nobody. The file needs no sync: it has to outlive a killed process, not a lost machine. A
+message that was in hand at two deaths is quarantined without another look.
 """
 
 import os
@@ -44,8 +45,8 @@ class Attempts:
         data = _COUNT.pack(len(entries)) + b"".join([_ENTRY.pack(*entry) for entry in entries])
         os.pwrite(self._file, data, 0)
 
-    def succeed(self, messages: Sequence[Message]) -> None:
-        """Note that these were stored."""
+    def passed(self, messages: Sequence[Message]) -> None:
+        """Note that these were looked at and did no harm."""
         if self._suspects:
             for message in messages:
                 self._suspects.pop(_key(message), None)

@@ -6,13 +6,15 @@ import math
 import os
 import sys
 import time
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import click
 
 from geo.fix import from_epoch_s
 from ingest.topics import parse_topic
-from ingest.wire import Cell, Decoded, DeviceEvent, Ignored, Rejection, WireFix
+from ingest.wire import Cell, Decoded, DeviceEvent, Ignored, Reason, Rejection, WireFix
 from ingest.wire.owntracks import MAX_BATCH_BYTES, Envelope
 from ingest.wire.owntracks import decode as decode_owntracks
 
@@ -123,6 +125,41 @@ def gatekeeper() -> None:
 
     _log_to_stderr()
     run_gatekeeper(Settings.from_environ(os.environ, role="engine"))
+
+
+@click.command()
+@click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    help="Only this reason code; may be repeated. Default: all but crash and forbidden.",
+)
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First UTC date of receipt.")
+def replay(reasons: tuple[str, ...], since: datetime | None) -> None:
+    """Send quarantined messages through again, after a rule or a mistake was mended."""
+    from ingest.replay import replay as run  # noqa: PLC0415
+    from server.clock import SystemClock  # noqa: PLC0415
+    from server.crypto import Vault  # noqa: PLC0415
+    from server.db.engine import make_engine, make_session_factory  # noqa: PLC0415
+    from server.settings import Settings  # noqa: PLC0415
+
+    unknown = set(reasons) - {reason.value for reason in Reason}
+    if unknown:
+        message = f"no such reason: {', '.join(sorted(unknown))}"
+        raise click.ClickException(message)
+    settings = Settings.from_environ(os.environ, role="ingest")
+    engine = make_engine(settings.database_url, application_name="outpost-replay")
+    try:
+        done = run(
+            make_session_factory(engine),
+            SystemClock(),
+            Vault(settings.data_key),
+            reasons=[Reason(reason) for reason in reasons],
+            since_on=None if since is None else since.date(),
+        )
+    finally:
+        engine.dispose()
+    click.echo(json.dumps(asdict(done)))
 
 
 def _log_to_stderr() -> None:

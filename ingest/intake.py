@@ -6,6 +6,7 @@ quarantine. What can raise is the database, and then nothing of the batch is sto
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -76,6 +77,18 @@ class Taken:
     batch: Batch
 
 
+class Watch(Protocol):
+    """Told which messages are being looked at, in case looking at them ends the process."""
+
+    def begin(self, messages: Sequence[Message]) -> None:
+        """Note what is about to be looked at."""
+        ...
+
+    def passed(self, messages: Sequence[Message]) -> None:
+        """Note that these were looked at and did no harm."""
+        ...
+
+
 @dataclass(slots=True)
 class _Item:
     message: Message
@@ -109,6 +122,7 @@ class Intake:
     vault : seals quarantined payloads.
     duty : the gate's memory; one per process.
     limiter : token buckets, None for no limit.
+    watch : told what is in hand while messages are decoded, None for nobody.
     before_decode : called with each message before it is looked at; tests crash here.
     """
 
@@ -120,6 +134,7 @@ class Intake:
         duty: DutyIndex | None = None,
         limiter: RateLimiter | None = None,
         quality: QualityPolicy | None = None,
+        watch: Watch | None = None,
         before_decode: Callable[[Message], None] | None = None,
     ) -> None:
         self._directory = directory
@@ -127,6 +142,7 @@ class Intake:
         self._duty = duty or DutyIndex()
         self._limiter = limiter
         self._flagger = Flagger(quality or QualityPolicy())
+        self._watch = watch
         self._before_decode = before_decode
 
     def take(self, session: Session, messages: Sequence[Message]) -> Taken:
@@ -143,8 +159,12 @@ class Intake:
         """
         sorting = _Sorting()
         entries: dict[str, DeviceEntry | None] = {}
+        if self._watch is not None:
+            self._watch.begin(messages)
         for message in messages:
             self._decode(session, message, sorting, entries)
+        if self._watch is not None:
+            self._watch.passed(messages)
         self._duty.refresh(session, _needs(sorting))
         for item in sorting.items:
             self._sort(item, sorting.batch)

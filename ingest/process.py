@@ -69,6 +69,7 @@ def run_ingest(settings: Settings, environ: Mapping[str, str] = os.environ) -> N
             directory=registry,
             vault=vault,
             limiter=RateLimiter(),
+            watch=attempts,
             before_decode=lambda message: failpoints.see(message.payload),
         ),
         attempts=attempts,

@@ -102,10 +102,8 @@ class Writer:
         """Store parcels, acknowledge them; False when stopped before they were stored."""
         messages = self._phones([message for parcel in parcels for message in parcel.messages])
         for group in self._groups(messages):
-            self._attempts.begin(group)
             if not self._store(group):
                 return False
-            self._attempts.succeed(group)
         if not self._beat():
             return False
         self._failpoints.reach("before_ack")

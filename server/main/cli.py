@@ -18,6 +18,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "decode": ("ingest.cli:decode", "Decode one message of a phone or platform."),
     "ingest": ("ingest.cli:ingest", "Run the MQTT consumer that stores fixes."),
     "gatekeeper": ("ingest.cli:gatekeeper", "Run the writer of the broker's password file."),
+    "replay": ("ingest.cli:replay", "Send quarantined messages through again."),
     "engine": ("server.main.engine:engine", "Run the engine: presence, findings, days."),
     "web": ("server.main.serve:web", "Run the web process: pages and API."),
     "stream": ("server.main.serve:stream", "Run the stream process: live events."),

@@ -144,6 +144,8 @@ class QuarantineRow(Base):
     payload: Mapped[bytes | None] = mapped_column(LargeBinary)
     via: Mapped[Via] = mapped_column(EnumText(Via))
     attempts: Mapped[int] = mapped_column(server_default="1")
+    # Set when a replay stored it; the payload is gone from here then.
+    replayed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class DeviceHealth(Base):
