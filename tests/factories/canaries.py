@@ -31,10 +31,10 @@ NOON = datetime(2026, 11, 18, 4, 0, tzinfo=UTC)
 _NINE = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
 
 PLACES: dict[tuple[str, str], tuple[float, float]] = {
-    ("alpha", "north"): (24.911, 60.111),
-    ("alpha", "south"): (25.921, 60.221),
-    ("beta", "north"): (26.931, 61.331),
-    ("beta", "south"): (27.941, 62.441),
+    ("alpha", "north"): (24.91123, 60.11123),
+    ("alpha", "south"): (25.92123, 60.22123),
+    ("beta", "north"): (26.93123, 61.33123),
+    ("beta", "south"): (27.94123, 62.44123),
 }
 """Longitude and latitude of each branch's post."""
 

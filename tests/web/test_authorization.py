@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -25,9 +26,11 @@ from server.http.extensions import db
 from server.http.markers import Policy, marker_of
 from server.main.app import create_app, create_stream_app
 from server.settings import Settings
+from server.tracking.live import LiveEvent, LivePublisher, cursor, position_event
 from tests.factories.browser import parts_of, signed_in
 from tests.factories.canaries import NOON, PLACES, WORK_ON, Marked, live_the_day, place_marks
 from tests.factories.world import World, build_world
+from web.live.hub import Hub
 
 BASE = "http://127.0.0.1"
 _TOKEN = re.compile(r'name="csrf-token" content="([^"]+)"')
@@ -69,6 +72,11 @@ class Row:
     rule: str
     target: str
     expected: dict[str, str]
+
+    @property
+    def route(self) -> str:
+        """The rule without a query and without the format it is tried in."""
+        return re.split(r"[?#]", self.rule)[0]
 
     @property
     def key(self) -> str:
@@ -117,13 +125,14 @@ class House:
             "entry_id": str(self.marked.entries[slug, branch]),
             "unit_id": str(tenant.units[{"north": "n1", "south": "s1"}[branch]]),
             "on": WORK_ON.isoformat(),
-            "format_name": "geojson",
+            "format_name": row.rule.partition("#")[2] or "geojson",
         }
 
     def call(self, row: Row, who: str) -> TestResponse:
         """Send a row's request as one principal."""
         ids = self.target(row)
-        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: ids[match[1]], row.rule)
+        rule = row.rule.partition("#")[0]
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: ids[match[1]], rule)
         if path.startswith("/stream/"):
             return self.stream_clients[who].get(path, base_url=BASE, buffered=False)
         client = self.clients[who]
@@ -167,6 +176,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/posts/new": _post_form(ids) | {"name": f"post {next(_numbers)}"},
         "/posts/<uuid:post_id>": _post_form(ids),
         "/api/posts/check": {"shape": SHAPE},
+        "/devices/new": {"p": ids["employee_id"], "kind": "owntracks_ios", "label": "another"},
     }
     return bodies.get(rule, {})
 
@@ -207,6 +217,9 @@ def house(stack: Stack, module_database: DatabaseUrls) -> Iterator[House]:
         assert found is not None
         tokens[who] = found[1]
     yield House(world, marked, web, stream, superuser, clients, streams, tokens)
+    hub = stream.extensions.get("outpost.live_hub")
+    if isinstance(hub, Hub):
+        hub.stop()
     for app in (web, stream):
         with app.app_context():
             db.engine.dispose()
@@ -215,7 +228,7 @@ def house(stack: Stack, module_database: DatabaseUrls) -> Iterator[House]:
 
 
 def test_the_reviewed_file_covers_every_route_and_no_other(house: House) -> None:
-    reviewed = {(row.method, row.rule) for row in ROWS}
+    reviewed = {(row.method, row.route) for row in ROWS}
     existing = {
         (method, rule.rule)
         for app in (house.web, house.stream)
@@ -251,6 +264,83 @@ def test_each_principal_gets_what_the_file_says_and_no_foreign_mark(house: House
         )
         assert _foreign_marks(house, who, row, content) == [], f"{row.key} as {who}"
         answer.close()
+
+
+@pytest.mark.parametrize(
+    ("rule", "text_mark", "place_mark"),
+    [
+        ("/api/live/snapshot", True, True),
+        ("/live/table", True, False),
+        ("/live/table?format=csv", True, False),
+        ("/alerts", True, False),
+        ("/alerts/<uuid:finding_id>", True, False),
+        ("/api/alerts/<uuid:finding_id>/evidence", False, True),
+        ("/tracks/<uuid:employee_id>/<on>.<format_name>", False, True),
+        ("/tracks/<uuid:employee_id>/<on>.<format_name>#csv", False, True),
+        ("/tracks/<uuid:employee_id>/<on>.<format_name>#gpx", False, True),
+        ("/posts", True, False),
+        ("/search?q=CANARY", True, False),
+    ],
+)
+def test_the_marks_are_there_to_be_found(
+    house: House, rule: str, *, text_mark: bool, place_mark: bool
+) -> None:
+    row = Row("GET", rule, "north", {})
+    house.call(Row("POST", "/tracks/reason", "north", {}), "supervisor_group")
+    content = _content(house.call(row, "supervisor_group"))
+    marks = _foreign_marks(house, "anonymous", row, content)
+    assert ("ALPHA-NORTH-CANARY" in marks) or not text_mark
+    assert ("place of alpha north" in marks) or not place_mark
+
+
+def test_the_stream_sends_each_principal_the_marks_of_their_branches_only(house: House) -> None:
+    redis = parts_of(house.stream).redis
+    publisher = LivePublisher(redis)
+    publisher.reset(tenant.id for tenant in house.world.tenants.values())
+    for who, branches in BRANCHES.items():
+        if who == "anonymous":
+            continue
+        place = cursor(redis, house.world.alpha.id)
+        own = house.world.alpha.people[who]
+        publisher.publish([*_a_position_of_everybody(house), _position(house, "alpha", own, 0.5)])
+        row = Row("GET", f"/stream/live?from={place}", "-", {})
+        answer = house.call(row, who)
+        heard = ""
+        for chunk in answer.iter_encoded():
+            heard += chunk.decode()
+            if '"lon":0.5' in heard:
+                break
+        answer.close()
+        assert '"lon":0.5' in heard, f"{who} heard nothing of themselves"
+        assert _foreign_marks(house, who, row, heard) == [], who
+        if who.startswith("supervisor"):
+            for branch in branches:
+                assert place_marks("alpha", branch).search(heard), f"{who} misses {branch}"
+
+
+def _a_position_of_everybody(house: House) -> list[LiveEvent]:
+    return [
+        _position(house, slug, house.world.tenants[slug].people[name], PLACES[slug, branch][0])
+        for slug, branch in PLACES
+        for name in {"north": ("employee", "peer", "other_team"), "south": ("other_branch",)}[
+            branch
+        ]
+    ]
+
+
+def _position(house: House, slug: str, person: UUID, lon_deg: float) -> LiveEvent:
+    return position_event(
+        tenant_id=house.world.tenants[slug].id,
+        employee_id=person,
+        lon_deg=lon_deg + (0.0001234 if lon_deg > 1 else 0),
+        lat_deg=60.0,
+        accuracy_m=5,
+        fixed_at=NOON,
+        speed_mps=None,
+        course_deg=None,
+        battery_pct=None,
+        source="gps",
+    )
 
 
 def _letter(answer: TestResponse) -> str:

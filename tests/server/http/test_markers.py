@@ -20,6 +20,8 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 # Reviewed by a person: whoever opens a door adds it here and says why at the view.
 OPEN_DOORS = {
+    "devices.ticket",
+    "devices.use_ticket",
     "health.alive",
     "health.metrics",
     "health.ready",
