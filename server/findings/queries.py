@@ -239,7 +239,9 @@ def _conditions(wanted: FindingFilter) -> list[ColumnElement[bool]]:
         conditions.append(Finding.state.in_(list(wanted.states)))
     if wanted.reviews:
         conditions.append(
-            func.coalesce(cast(_verdict(), Text), "").in_([_ACTION_OF[state] for state in wanted.reviews])
+            func.coalesce(cast(_verdict(), Text), "").in_(
+                [_ACTION_OF[state] for state in wanted.reviews]
+            )
         )
     if wanted.employee_id is not None:
         conditions.append(Finding.employee_id == wanted.employee_id)

@@ -4,7 +4,6 @@ All decisions are those of `geo`; what is added here is which fence holds when, 
 excusals count, and when the answer could change without a new fact.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,12 +14,11 @@ from uuid import UUID
 from geo import ALGORITHM_VERSION
 from geo.fix import NOT_EVIDENCE, FixArray, to_epoch_s
 from geo.offpost import OffPostInterval, detect_off_post
-from geo.policy import OffPostPolicy, PresencePolicy
+from geo.policy import OffPostPolicy
 from geo.presence import Gap, Presence, Window, detect_gaps, detect_presence
-from geo.sides import edge_buffer_m
-from geo.verdict import Evidence, format_utc
 from server.findings.rules import DayKey, FindingDraft, FindingKind
 from server.posts.queries import DutyWindow, FenceVersion
+from server.tracking.evidence import gap_evidence, off_post_evidence
 from server.tracking.facts import DayFacts
 from server.tracking.rules import LiveStatus, PresenceState, live_status
 from server.tracking.summary import outline
@@ -225,6 +223,8 @@ def _tiles(judged: _Judged) -> Iterator[Tile]:
 def _drafts(facts: DayFacts, judged: _Judged, as_of: datetime) -> Iterator[FindingDraft]:
     piece = judged.piece
     for found in judged.off_posts:
+        assert judged.presence is not None
+        assert piece.fence is not None
         yield FindingDraft(
             day=facts.key,
             kind=FindingKind.OFF_POST,
@@ -233,7 +233,9 @@ def _drafts(facts: DayFacts, judged: _Judged, as_of: datetime) -> Iterator[Findi
             starts_at=found.start,
             ends_at=found.end,
             decided_at=found.decided_at,
-            evidence=_off_post_evidence(facts, judged, found),
+            evidence=off_post_evidence(
+                facts, piece.window, piece.fence, found, thresholds=judged.presence.policy
+            ),
         )
     for gap in judged.gaps:
         lasts = gap.end >= as_of and as_of < piece.span.end
@@ -245,97 +247,8 @@ def _drafts(facts: DayFacts, judged: _Judged, as_of: datetime) -> Iterator[Findi
             starts_at=gap.start,
             ends_at=None if lasts else gap.end,
             decided_at=min(gap.start + timedelta(seconds=facts.policy.presence.max_gap_s), gap.end),
-            evidence=_gap_evidence(facts, piece, gap),
+            evidence=gap_evidence(facts, piece.window, piece.fence, gap),
         )
-
-
-def _off_post_evidence(facts: DayFacts, judged: _Judged, found: OffPostInterval) -> dict[str, Any]:
-    document = _plain(found.evidence)
-    document["inputs"] |= _inputs(facts, judged.piece)
-    thresholds: PresencePolicy = judged.presence.policy if judged.presence else PresencePolicy()
-    fence = judged.piece.fence
-    assert fence is not None
-    buffer_m = edge_buffer_m(fence.geofence, policy=thresholds)
-    document["would_change"] = [
-        {"if": "shorter_than_s", "limit": fence.grace_s, "actual": found.duration_s},
-        {
-            "if": "buffer_at_least_m",
-            "limit": buffer_m,
-            "actual": round(buffer_m + found.margin_m, 1),
-        },
-        {"if": "excused", "from": format_utc(found.start), "until": _instant(found.end)},
-        {
-            "if": "confidence_below",
-            "limit": facts.policy.off_post.min_confidence,
-            "actual": found.confidence,
-        },
-    ]
-    return document
-
-
-def _gap_evidence(facts: DayFacts, piece: _Piece, gap: Gap) -> dict[str, Any]:
-    seen = facts.fixes.epoch_s
-    before = seen.searchsorted(to_epoch_s(gap.start), side="right") - 1
-    document = _plain(
-        Evidence(
-            rule="gap",
-            policy_version=facts.policy.version,
-            thresholds={"max_gap_s": facts.policy.presence.max_gap_s},
-            inputs={"fixes": [str(facts.fixes.keys[before])] if before >= 0 else []},
-            figures={
-                "duration_s": round((gap.end - gap.start).total_seconds(), 3),
-                "cause": gap.cause.value,
-                "bridged": gap.bridged,
-            },
-            reasons=(gap.cause.value,),
-        )
-    )
-    document["inputs"] |= _inputs(facts, piece)
-    document["would_change"] = [
-        {
-            "if": "a_fix_every_s",
-            "limit": facts.policy.presence.max_gap_s,
-            "actual": document["figures"]["duration_s"],
-        }
-    ]
-    return document
-
-
-def _inputs(facts: DayFacts, piece: _Piece) -> dict[str, Any]:
-    fence = piece.fence
-    return {
-        "roster_entry_id": str(piece.window.roster_entry_id),
-        "duty": {
-            "start": format_utc(piece.window.starts_at),
-            "end": format_utc(piece.window.ends_at),
-        },
-        "post": None
-        if fence is None
-        else {
-            "id": str(fence.post_id),
-            "version": fence.version,
-            "valid_from": format_utc(fence.valid_from_at),
-            "shape": fence.geofence.to_geojson(),
-        },
-        "excusals": [
-            {
-                "id": str(e.id),
-                "kind": e.kind.value,
-                "start": format_utc(e.starts_at),
-                "end": format_utc(e.ends_at),
-            }
-            for e in facts.excusals
-        ],
-    }
-
-
-def _plain(evidence: Evidence) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(evidence.to_bytes())
-    return document
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else format_utc(at)
 
 
 def _current(
