@@ -38,7 +38,7 @@ class BrokerConfig:
     """Where the broker listens and keeps its files."""
 
     directory: PurePath
-    """Folder of ``devices.pw``, and of the other three files unless said otherwise."""
+    """Folder of ``devices.pw`` and ``services.pw``."""
     data_directory: PurePath
     """Persistence; a volume of its own in production."""
     device_port: int
@@ -48,9 +48,7 @@ class BrokerConfig:
     tls: BrokerTls | None = None
     pid_file: PurePath | None = None
     rules_directory: PurePath | None = None
-    """Folder of ``devices.acl`` and ``services.acl``, which never change while running."""
-    services_directory: PurePath | None = None
-    """Folder of ``services.pw``."""
+    """Folder of ``devices.acl`` and ``services.acl``; the same one unless said otherwise."""
     autosave_interval_s: int = AUTOSAVE_INTERVAL_S
 
 
@@ -66,7 +64,6 @@ def render_config(config: BrokerConfig) -> str:
     Text for mosquitto 2.0 and later; the same input gives the same bytes.
     """
     rules = config.rules_directory or config.directory
-    services = config.services_directory or config.directory
     lines = [
         "per_listener_settings true",
         "",
@@ -82,7 +79,7 @@ def render_config(config: BrokerConfig) -> str:
         "# our own services",
         f"listener {config.service_port} {config.service_bind}",
         "allow_anonymous false",
-        f"password_file {services / 'services.pw'}",
+        f"password_file {config.directory / 'services.pw'}",
         f"acl_file {rules / 'services.acl'}",
         "use_username_as_clientid true",
         "",
@@ -117,7 +114,9 @@ def production_config() -> BrokerConfig:
     TLS for phones on 8883; services on 1883 of a network that is not published.
     """
     return BrokerConfig(
-        directory=PurePosixPath("/etc/outpost/mqtt"),
+        # The container's entry point keeps its own copy of devices.pw there: later versions of
+        # mosquitto refuse password files that belong to another user.
+        directory=PurePosixPath("/run/outpost-broker"),
         data_directory=PurePosixPath("/mosquitto/data"),
         device_port=8883,
         service_port=1883,
@@ -127,7 +126,6 @@ def production_config() -> BrokerConfig:
             key=PurePosixPath("/run/secrets/tls_key"),
         ),
         rules_directory=PurePosixPath("/outpost"),
-        services_directory=PurePosixPath("/run/outpost-broker"),
     )
 
 

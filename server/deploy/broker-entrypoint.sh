@@ -7,7 +7,7 @@ set -eu
 
 config=${BROKER_CONFIG:-/outpost/mosquitto.conf}
 watched="${BROKER_DIR:-/etc/outpost/mqtt}/devices.pw"
-services=${BROKER_SERVICES_DIR:-/run/outpost-broker}
+own=${BROKER_OWN_DIR:-/run/outpost-broker}
 secrets=${BROKER_SECRETS:-/run/secrets}
 data=${BROKER_DATA:-/mosquitto/data}
 certificate="$secrets/tls_certificate"
@@ -15,8 +15,8 @@ certificate="$secrets/tls_certificate"
 umask 077
 for user in ingest keeper canary; do
     printf '%s:%s\n' "$user" "$(cat "$secrets/mqtt_${user}_password")"
-done >"$services/services.pw"
-mosquitto_passwd -U "$services/services.pw"
+done >"$own/services.pw"
+mosquitto_passwd -U "$own/services.pw"
 
 state() { stat -L -c '%i %Y %s' "$watched" "$certificate" 2>/dev/null || true; }
 
@@ -27,6 +27,12 @@ wait_for_file() {
         [ "$tries" -le 60 ] || { echo "no $watched after 60 s: does the gatekeeper run?" >&2; exit 1; }
         sleep 1
     done
+}
+
+# mosquitto wants password files that belong to itself.
+take() {
+    cp "$watched" "$own/devices.pw.new"
+    mv "$own/devices.pw.new" "$own/devices.pw"
 }
 
 launch() {
@@ -43,6 +49,7 @@ finish() {
 
 wait_for_file
 seen=$(state)
+take
 child=
 trap finish TERM INT
 launch
@@ -59,10 +66,11 @@ if ! kill -0 "$child" 2>/dev/null && [ -e "$data/mosquitto.db" ]; then
     fi
 fi
 while kill -0 "$child" 2>/dev/null; do
-    sleep 1
+    sleep 0.5
     now=$(state)
     if [ "$now" != "$seen" ]; then
         seen=$now
+        take
         kill -HUP "$child"
     fi
 done

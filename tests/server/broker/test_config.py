@@ -190,7 +190,6 @@ def test_production_configuration_runs_with_tls(chaos_stack: Stack) -> None:
             production,
             directory=directory,
             rules_directory=directory,
-            services_directory=directory,
             data_directory=folder,
             device_port=device_port,
             service_port=service_port,

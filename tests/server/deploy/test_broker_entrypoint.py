@@ -44,7 +44,7 @@ class Container:
             "PATH": os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"]),
             "BROKER_CONFIG": str(self.folder / "mosquitto.conf"),
             "BROKER_DIR": str(self.folder / "files"),
-            "BROKER_SERVICES_DIR": str(self.folder / "services"),
+            "BROKER_OWN_DIR": str(self.folder / "services"),
             "BROKER_SECRETS": str(self.folder / "secrets"),
             "BROKER_DATA": str(self.folder / "data"),
         }
@@ -91,13 +91,12 @@ def container() -> Iterator[Container]:
     for user in SERVICE_USERS:
         (folder / "secrets" / f"mqtt_{user}_password").write_text(f"{user}-word", encoding="utf-8")
     config = BrokerConfig(
-        directory=folder / "files",
+        directory=folder / "services",
         data_directory=folder / "data",
         device_port=made.device_port,
         service_port=made.service_port,
         device_bind="127.0.0.1",
         rules_directory=folder,
-        services_directory=folder / "services",
     )
     # The account of the broker may not be able to enter the checkout.
     shutil.copyfile(SCRIPT, folder / "entrypoint.sh")
