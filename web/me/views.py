@@ -1,0 +1,83 @@
+"""The employee's own page."""
+
+from datetime import date, timedelta
+from uuid import UUID
+
+from flask import Blueprint, Response, render_template, request
+
+from server.errors import NotFound
+from server.http.context import now, principal, transaction
+from server.http.markers import policy
+from server.people.policy import employees_in_scope, local_date, scoped_employee
+from server.people.rules import Action
+from web.devices.scope import only
+from web.me.export import archive_of
+from web.me.receipt import receipt_of
+from web.people.views import person_facts
+
+blueprint = Blueprint("me", __name__, template_folder="templates")
+
+
+@blueprint.get("/me")
+@policy(Action.VIEW_OWN)
+def index() -> str:
+    """Show one's own status, day, phones, and the privacy receipt of a day."""
+    viewer, employee_id = principal(), _own()
+    today = local_date(now(), viewer.zone)
+    on = _date(request.args.get("d"), today)
+    with transaction() as session:
+        person = scoped_employee(session, viewer, Action.VIEW_OWN, employee_id, now=now())
+        facts = person_facts(session, employee_id)
+        receipt = receipt_of(
+            session,
+            only(employees_in_scope(viewer, Action.VIEW_OWN, now=now()), employee_id),
+            tenant_id=viewer.tenant_id,
+            employee_id=employee_id,
+            on=on,
+            zone=viewer.zone,
+        )
+    return render_template(
+        "me/index.html",
+        person=person,
+        receipt=receipt,
+        before=on - timedelta(days=1),
+        after=on + timedelta(days=1) if on < today else None,
+        **facts,
+    )
+
+
+@blueprint.get("/me/export")
+@policy(Action.VIEW_OWN)
+def export() -> Response:
+    """Hand out everything that is held of oneself."""
+    viewer, employee_id = principal(), _own()
+    today = local_date(now(), viewer.zone)
+    with transaction() as session:
+        person = scoped_employee(session, viewer, Action.VIEW_OWN, employee_id, now=now())
+        content = archive_of(
+            session,
+            person,
+            only(employees_in_scope(viewer, Action.VIEW_OWN, now=now()), employee_id),
+            tenant_id=viewer.tenant_id,
+            today=today,
+            now=now(),
+        )
+    response = Response(content, mimetype="application/zip")
+    response.headers.set(
+        "Content-Disposition", "attachment", filename=f"outpost-{person.number}-{today}.zip"
+    )
+    return response
+
+
+def _own() -> UUID:
+    employee_id = principal().employee_id
+    if employee_id is None:
+        raise NotFound
+    return employee_id
+
+
+def _date(text: str | None, today: date) -> date:
+    try:
+        return min(date.fromisoformat(text or ""), today)
+    except ValueError:
+        return today

@@ -1,0 +1,41 @@
+"""Words for entries of the access log."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+PURPOSES: Mapping[str, LazyString] = {
+    "live_supervision": _l("supervision on duty"),
+    "day_review": _l("review of a day"),
+    "alert_review": _l("review of an alert"),
+    "export": _l("export"),
+    "own_data": _l("own data"),
+    "device_support": _l("help with the phone"),
+}
+
+VIEWS: Mapping[str, LazyString] = {
+    "live": _l("Live map"),
+    "live_table": _l("Live map as a table"),
+    "trail": _l("Trail on the live map"),
+    "overview": _l("Overview"),
+    "people": _l("List of people"),
+    "person": _l("Page of the person"),
+    "alerts": _l("List of alerts"),
+    "alert": _l("Evidence of an alert"),
+    "track": _l("Track playback"),
+    "track.gpx": _l("Export of the track as GPX"),
+    "track.geojson": _l("Export of the track as GeoJSON"),
+    "track.csv": _l("Export of the track as CSV"),
+}
+
+
+def template_words() -> dict[str, Any]:
+    """Return what the templates of a person's day need besides the data."""
+    return {"look_purposes": PURPOSES, "look_views": VIEWS, "days": _days}
+
+
+def _days(number: int) -> timedelta:
+    return timedelta(days=number)
