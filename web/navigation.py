@@ -52,6 +52,7 @@ GROUPS: tuple[NavGroup, ...] = (
         _l("Presence"),
         (
             _item("live.page", _l("Live map"), "radar", "view_live"),
+            _item("people.index", _l("People"), "users", "view_person"),
             _item("tracks.index", _l("Tracks"), "route", "view_track"),
             _item("alerts.index", _l("Alerts"), "siren", "view_findings"),
         ),
@@ -64,7 +65,7 @@ GROUPS: tuple[NavGroup, ...] = (
         _l("Administration"),
         (
             _item("posts.index", _l("Posts & fences"), "pentagon", "view_posts", "edit_posts"),
-            _item("people.index", _l("People"), "users", "view_people", "manage_people"),
+            _item("organisation.index", _l("Organisation"), "network", "view_people"),
             _item("devices.index", _l("Devices"), "smartphone", "view_devices", "manage_devices"),
             _item("audit.index", _l("Audit log"), "shield-check", "view_audit"),
         ),
