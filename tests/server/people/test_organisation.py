@@ -1,7 +1,6 @@
 """The tree, its closure, and dated membership."""
 
 from datetime import date
-from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,8 +74,8 @@ def test_the_closure_equals_the_walk_up_the_parents(
         parent_of = {u.id: u.parent_id for u in session.scalars(select(Unit))}
         walked = set()
         for unit in parent_of:
-            above: UUID | None = unit
-            depth = 0
+            walked.add((unit, unit, 0))
+            above, depth = parent_of[unit], 1
             while above is not None:
                 walked.add((above, unit, depth))
                 above, depth = parent_of[above], depth + 1
