@@ -61,7 +61,8 @@ class Marked:
 
     posts: dict[tuple[str, str], UUID] = field(default_factory=dict)
     entries: dict[tuple[str, str], UUID] = field(default_factory=dict)
-    """Roster entry of one person of the branch."""
+    """Roster entry of the first of the branch's staff."""
+    shifts: dict[tuple[str, str], UUID] = field(default_factory=dict)
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
 
 
@@ -119,8 +120,9 @@ def _plan(
     shift_id = create_shift(
         session, tenant_id=tenant.id, name=f"day of {branch}", starts=time(9), ends=time(18)
     )
+    marked.shifts[tenant.slug, branch] = shift_id
     for name in _STAFF[branch]:
-        marked.entries[tenant.slug, branch] = assign_shift(
+        entry_id = assign_shift(
             session,
             clock,
             tenant_id=tenant.id,
@@ -130,6 +132,7 @@ def _plan(
             post_id=post_id,
             zone=ZONE,
         )
+        marked.entries.setdefault((tenant.slug, branch), entry_id)
         _look(session, tenant, name, branch)
 
 

@@ -73,9 +73,9 @@ def test_the_closure_equals_the_walk_up_the_parents(
             )
         parent_of = {u.id: u.parent_id for u in session.scalars(select(Unit))}
         walked = set()
-        for unit in parent_of:
+        for unit, parent_id in parent_of.items():
             walked.add((unit, unit, 0))
-            above, depth = parent_of[unit], 1
+            above, depth = parent_id, 1
             while above is not None:
                 walked.add((above, unit, depth))
                 above, depth = parent_of[above], depth + 1
