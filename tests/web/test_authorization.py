@@ -110,6 +110,8 @@ class House:
     clients: dict[str, FlaskClient]
     stream_clients: dict[str, FlaskClient]
     tokens: dict[str, str]
+    grants: dict[UUID, str]
+    """One grant of each account that has any."""
 
     def target(self, row: Row) -> dict[str, str]:
         """Return ids of the objects a row is about."""
@@ -120,6 +122,7 @@ class House:
         name = {"north": "employee", "south": "other_branch"}[branch]
         return {
             "employee_id": str(tenant.people[name]),
+            "grant_id": self.grants[tenant.logins[f"supervisor_{branch}"].account_id],
             "account_id": str(tenant.logins[name].account_id),
             "device_id": str(tenant.devices[name].device_id),
             "finding_id": str(self.marked.findings[slug, branch]),
@@ -187,6 +190,28 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         },
         "/roster/<uuid:entry_id>/cancel": {"p": ids["employee_id"], "on": ids["on"]},
         "/roster/shifts": {"name": f"shift {next(_numbers)}", "starts": "08:00", "ends": "16:00"},
+        "/organisation/units": {"parent": ids["unit_id"], "kind": "team", "name": "new"},
+        "/organisation/people": {
+            "unit": ids["unit_id"],
+            "number": f"N{next(_numbers)}",
+            "name": "new",
+            "from": ids["on"],
+        },
+        "/organisation/move": {
+            "p": ids["employee_id"],
+            "unit": ids["unit_id"],
+            "from": "2026-12-24",
+        },
+        "/organisation/accounts": {
+            "p": ids["employee_id"],
+            "login": f"login{next(_numbers)}",
+            "password": "quiet-harbour-42",
+        },
+        "/organisation/accounts/<uuid:account_id>/grants": {
+            "role": "finance",
+            "unit": ids["unit_id"],
+        },
+        "/organisation/accounts/<uuid:account_id>/active": {"active": "1"},
         "/devices/new": {"p": ids["employee_id"], "kind": "owntracks_ios", "label": "another"},
     }
     return bodies.get(rule, {})
@@ -227,7 +252,10 @@ def house(stack: Stack, module_database: DatabaseUrls) -> Iterator[House]:
         found = _TOKEN.search(clients[who].get("/no-such-address", base_url=BASE).text)
         assert found is not None
         tokens[who] = found[1]
-    yield House(world, marked, web, stream, superuser, clients, streams, tokens)
+    with superuser.connect() as connection:
+        rows = connection.execute(text("SELECT account_id, id FROM grants")).all()
+    grants = {account_id: str(grant_id) for account_id, grant_id in rows}
+    yield House(world, marked, web, stream, superuser, clients, streams, tokens, grants)
     hub = stream.extensions.get("outpost.live_hub")
     if isinstance(hub, Hub):
         hub.stop()
@@ -276,6 +304,7 @@ def test_every_row_with_an_object_is_tried_on_each_side_of_the_walls() -> None:
         ("/people", True, False),
         ("/people/<uuid:employee_id>", True, False),
         ("/roster", True, False),
+        ("/organisation", True, False),
         ("/search?q=CANARY", True, False),
     ],
 )
@@ -284,7 +313,8 @@ def test_the_marks_are_there_to_be_found(
 ) -> None:
     row = Row("GET", rule, "north", {})
     house.call(Row("POST", "/tracks/reason", "north", {}), "supervisor_group")
-    content = _content(house.call(row, "supervisor_group"))
+    viewer = "hr" if "organisation" in rule else "supervisor_group"
+    content = _content(house.call(row, viewer))
     marks = _foreign_marks(house, "anonymous", row, content)
     assert ("ALPHA-NORTH-CANARY" in marks) or not text_mark
     assert ("place of alpha north" in marks) or not place_mark
