@@ -56,7 +56,10 @@ _touched_days = table(
 
 @dataclass(frozen=True, slots=True)
 class AffectedDay:
-    """A person-day whose derived rows may no longer follow from the facts."""
+    """A person-day whose derived rows may no longer follow from the facts.
+
+    `since_at` is the start of the shift: nothing of the day may be taken as settled.
+    """
 
     employee_id: UUID
     work_on: date
@@ -149,7 +152,7 @@ def affected_days(
     if post_id is not None:
         query = query.where(RosterEntry.post_id == post_id)
     return [
-        AffectedDay(row.employee_id, row.on_date, max(row.starts_at, start_at))
+        AffectedDay(row.employee_id, row.on_date, row.starts_at)
         for row in session.scalars(query)
     ]
 

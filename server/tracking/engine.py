@@ -20,7 +20,7 @@ from server.clock import Clock
 from server.db.session import unit_of_work
 from server.findings.rules import DayKey
 from server.tracking.live import LivePublisher
-from server.tracking.services import detect_presence_of_days
+from server.tracking.services import detect_presence_of_days, leave_settled
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _LOOK_BACK: Final = timedelta(days=3)
 
 _LOCK_ROWS = text(
     """
-    SELECT id, tenant_id, employee_id, work_on FROM touched_days
+    SELECT id, since_at, tenant_id, employee_id, work_on FROM touched_days
     WHERE NOT (tenant_id, employee_id, work_on) IN (
         SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
             CAST(:dates AS date[])))
@@ -196,16 +196,18 @@ class Engine:
         self, *, limit: int, on_claim: Callable[[Sequence[DayKey]], None] | None = None
     ) -> int:
         with unit_of_work(self._sessions, tenant_id=None) as session:
-            rows, days = claim_days(
+            rows, since = claim_days(
                 session, max_days=limit, skip=self._setbacks.waiting(self._clock.now())
             )
-            if not days:
+            if not since:
                 return 0
             if on_claim is not None:
-                on_claim(days)
-            derived = detect_presence_of_days(session, self._clock, days=days)
-        self._setbacks.succeeded(days)
-        self._publisher.publish(derived.events)
+                on_claim(list(since))
+            days = leave_settled(session, self._clock, since=since)
+            derived = detect_presence_of_days(session, self._clock, days=days) if days else None
+        self._setbacks.succeeded(list(since))
+        if derived is not None:
+            self._publisher.publish(derived.events)
         return rows
 
     def _one_by_one(self) -> int:
@@ -231,7 +233,7 @@ class Engine:
 
 def claim_days(
     session: Session, *, max_days: int = MAX_DAYS, skip: Sequence[DayKey] = ()
-) -> tuple[int, list[DayKey]]:
+) -> tuple[int, dict[DayKey, datetime]]:
     """Take work from the queue for this transaction, and lock each day behind it.
 
     Days that another worker is deriving stay queued: what they were touched for may have
@@ -239,7 +241,8 @@ def claim_days(
 
     Returns
     -------
-    How many rows were taken, and the distinct days, oldest work first.
+    How many rows were taken, and the distinct days, oldest work first, each with the
+    earliest instant it was touched for.
     """
     rows = session.execute(
         _LOCK_ROWS,
@@ -250,9 +253,9 @@ def claim_days(
             "dates": [day.work_on for day in skip],
         },
     ).all()
-    wanted = list(dict.fromkeys(DayKey(*row[1:]) for row in rows))[:max_days]
+    wanted = list(dict.fromkeys(DayKey(*row[2:]) for row in rows))[:max_days]
     if not wanted:
-        return 0, []
+        return 0, {}
     locked = session.scalars(
         _LOCK_DAYS,
         {
@@ -261,10 +264,14 @@ def claim_days(
             "dates": [day.work_on for day in wanted],
         },
     ).all()
-    days = [day for day, got in zip(wanted, locked, strict=True) if got]
-    mine = set(days)
-    taken = [row for row in rows if DayKey(*row[1:]) in mine]
+    mine = {day for day, got in zip(wanted, locked, strict=True) if got}
+    taken = [row for row in rows if DayKey(*row[2:]) in mine]
     session.execute(
-        _DELETE_ROWS, {"tenants": [row[1] for row in taken], "ids": [row[0] for row in taken]}
+        _DELETE_ROWS,
+        {"tenants": [row.tenant_id for row in taken], "ids": [row.id for row in taken]},
     )
-    return len(taken), days
+    since: dict[DayKey, datetime] = {}
+    for row in taken:
+        day = DayKey(*row[2:])
+        since[day] = min(row.since_at, since.get(day, row.since_at))
+    return len(taken), since

@@ -19,12 +19,14 @@ from server.tracking.judgement import Current, DayVerdict, judge_day
 from server.tracking.live import LiveEvent, LiveType
 from server.tracking.recording import record_fixes
 from server.tracking.rules import LiveStatus
+from server.tracking.settled import leave_settled
 
 __all__ = [
     "DayKey",
     "Derived",
     "detect_presence_of_day",
     "detect_presence_of_days",
+    "leave_settled",
     "rebuild_last_positions",
     "record_fixes",
 ]
