@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -34,6 +33,7 @@ from server.tracking.live import LiveEvent, LivePublisher, LiveType
 from web.alerts import words
 from web.alerts.evidence import evidence_map
 from web.tables import TableState, csv_response
+from web.texts import _
 
 blueprint = Blueprint("alerts", __name__, template_folder="templates")
 
@@ -265,16 +265,20 @@ def _duty(found: FindingDetail) -> tuple[datetime, datetime] | None:
 
 def _csv(page: FindingPage) -> Response:
     zone = principal().zone
-    header = ("kind", "state", "review", "person", "unit", "post", "work_on", "starts_at")
-    header += ("ends_at", "duration_s", "distance_m", "confidence", "cause", "zone")
+    header = (
+        *("kind", "state", "review", "person", "unit", "post", "work_on", "starts_at"),
+        *("ends_at", "duration_s", "distance_m", "confidence", "cause", "zone"),
+    )
     return csv_response(
         "alerts",
         header,
         [
-            (row.kind, row.state, row.review, row.employee_name, row.unit_name, row.post_name)
-            + (row.work_on, row.starts_at.isoformat())
-            + (row.ends_at.isoformat() if row.ends_at else None, row.duration_s, row.distance_m)
-            + (row.confidence, row.cause, zone)
+            (
+                *(row.kind, row.state, row.review, row.employee_name, row.unit_name),
+                *(row.post_name, row.work_on, row.starts_at.isoformat()),
+                *(row.ends_at.isoformat() if row.ends_at else None, row.duration_s),
+                *(row.distance_m, row.confidence, row.cause, zone),
+            )
             for row in page.rows
         ],
     )

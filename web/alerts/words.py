@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from web import formats
+from web.texts import _
 
 KINDS: Mapping[str, LazyString] = {"off_post": _l("Off post"), "gap": _l("No position")}
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import segno
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
@@ -36,6 +35,7 @@ from web.devices import words
 from web.devices.health import Condition, condition_of
 from web.devices.scope import only
 from web.tables import TableState, csv_response
+from web.texts import _
 
 blueprint = Blueprint("devices", __name__, template_folder="templates")
 
@@ -94,15 +94,11 @@ def show(device_id: UUID) -> str:
         )
         mine = only(scope, device.employee_id)
         health = [
-            h
-            for h in device_health(session, mine, with_revoked=True)
-            if h.device_id == device_id
+            h for h in device_health(session, mine, with_revoked=True) if h.device_id == device_id
         ]
         ((view, condition),) = _with_conditions(session, health)
         today = now().date()
-        days = ledger(
-            session, mine, first_on=today - timedelta(days=_LEDGER_DAYS), last_on=today
-        )
+        days = ledger(session, mine, first_on=today - timedelta(days=_LEDGER_DAYS), last_on=today)
         refused = quarantine(session, mine, since_at=now() - timedelta(days=30))
     return render_template(
         "devices/show.html",
@@ -136,9 +132,7 @@ def enrol() -> str | tuple[str, int]:
     if employee_id is None or kind not in list(DeviceKind):
         return _form(given, kind, label, wrong=True), 400
     with transaction() as session:
-        person = scoped_employee(
-            session, viewer, Action.MANAGE_DEVICES, employee_id, now=now()
-        )
+        person = scoped_employee(session, viewer, Action.MANAGE_DEVICES, employee_id, now=now())
         enrolled = enrol_device(
             session,
             parts.clock,
@@ -308,8 +302,10 @@ def _csv(rows: Iterable[tuple[DeviceHealthView, Condition]]) -> Response:
         "devices",
         (*header, "enrolled_at", "revoked_at"),
         [
-            (d.employee_name, d.label, d.kind, c.value, d.seen_at, d.fixed_at, d.battery_pct)
-            + (d.mode, d.enrolled_at, d.revoked_at)
+            (
+                *(d.employee_name, d.label, d.kind, c.value, d.seen_at, d.fixed_at),
+                *(d.battery_pct, d.mode, d.enrolled_at, d.revoked_at),
+            )
             for d, c in rows
         ],
     )

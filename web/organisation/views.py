@@ -5,7 +5,6 @@ from datetime import date
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -26,6 +25,7 @@ from server.people.rules import Action, Role, UnitKind, may_for_others
 from web.choices import person_choices, tree_of, unit_choices
 from web.organisation import words
 from web.tables import TableState, csv_response
+from web.texts import _
 
 blueprint = Blueprint("organisation", __name__, template_folder="templates")
 
@@ -100,9 +100,7 @@ def hire() -> AnyResponse:
         number, name = form.get("number", "").strip()[:40], form.get("name", "").strip()[:120]
         if not (number and name):
             raise InvalidInput("form")
-        unit = scoped_unit(
-            session, principal(), Action.MANAGE_PEOPLE, _required("unit"), now=now()
-        )
+        unit = scoped_unit(session, principal(), Action.MANAGE_PEOPLE, _required("unit"), now=now())
         hire_employee(
             session,
             runtime().clock,
@@ -126,9 +124,7 @@ def move() -> AnyResponse:
 
     def act(session: Session) -> str:
         viewer = principal()
-        person = scoped_employee(
-            session, viewer, Action.MANAGE_PEOPLE, _required("p"), now=now()
-        )
+        person = scoped_employee(session, viewer, Action.MANAGE_PEOPLE, _required("p"), now=now())
         unit = scoped_unit(session, viewer, Action.MANAGE_PEOPLE, _required("unit"), now=now())
         move_employee(
             session,
@@ -176,9 +172,7 @@ def open_account() -> AnyResponse:
 
     def act(session: Session) -> str:
         viewer = principal()
-        person = scoped_employee(
-            session, viewer, Action.MANAGE_ACCOUNTS, _required("p"), now=now()
-        )
+        person = scoped_employee(session, viewer, Action.MANAGE_ACCOUNTS, _required("p"), now=now())
         create_account(
             session,
             runtime().clock,

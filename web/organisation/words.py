@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from server.errors import OutpostError
+from web.texts import _
 
 KINDS: Mapping[str, LazyString] = {
     "group": _l("Group"),
@@ -34,7 +34,7 @@ REASONS: Mapping[str, LazyString] = {
     "login_taken": _l("There is an account with this login already."),
     "account_exists": _l("This person has an account already."),
     "self_grant": _l("Nobody grants a role to themselves. Ask another administrator."),
-    "password_short": _l("The password is too short: use 12 characters or more."),
+    "password_short": _l("The password is too short: use 10 characters or more."),
     "password_common": _l("This password is among the most common ones. Choose another."),
     "password_context": _l("The password contains the name or the company. Choose another."),
     "form": _l("Fill in every required field."),

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from server.tracking.queries import Day
 from web import formats
+from web.texts import _
 
 CAUSES: Mapping[str, LazyString] = {
     "silent": _l("cause unknown"),

@@ -86,10 +86,7 @@ def index() -> str | Response:
         return csv_response(
             "people",
             header,
-            [
-                (p.name, p.unit, p.post, p.status, p.since, p.fixed_at, p.battery_pct)
-                for p in rows
-            ],
+            [(p.name, p.unit, p.post, p.status, p.since, p.fixed_at, p.battery_pct) for p in rows],
         )
     return render_template(
         "people/index.html",
@@ -154,9 +151,7 @@ def person_facts(session: Session, employee_id: UUID) -> dict[str, Any]:
         "distance": interval(trajectory["distance_m"]) if trajectory.get("distance_m") else None,
         "devices": [(d, condition_of(d, on_duty=duty is not None, now=at)) for d in devices],
         "words": words,
-        "week": roster_between(
-            session, mine, first_on=monday, last_on=monday + timedelta(days=6)
-        ),
+        "week": roster_between(session, mine, first_on=monday, last_on=monday + timedelta(days=6)),
         "monday": monday,
     }
 

@@ -36,8 +36,11 @@ class PostForm:
     @classmethod
     def from_request(cls, data: Mapping[str, str]) -> "PostForm":
         """Take over the fields of a request; unknown ones fall away."""
-        names = [name for name in cls.__dataclass_fields__ if name != "errors"]
-        return cls(**{n: data[n].strip()[:MAX_SHAPE_CHARS] for n in names if n in data})
+        form = cls()
+        for name in cls.__dataclass_fields__:
+            if name != "errors" and name in data:
+                setattr(form, name, data[name].strip()[:MAX_SHAPE_CHARS])
+        return form
 
     def shape(self) -> object:
         """Return the shape as GeoJSON, a circle as a Point with `radius_m`.

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from flask_babel import gettext, lazy_gettext as _l
+from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from server.errors import OutpostError
+from web.texts import _
 
 REASONS: Mapping[str, LazyString] = {
     "crs_refused": _l("The file names another coordinate system. Export it as WGS-84."),
@@ -51,7 +52,7 @@ def reason_of(error: OutpostError) -> str:
 def reason(code: str) -> str:
     """Return the sentence for a refusal's code."""
     found = REASONS.get(code)
-    return str(found) if found is not None else gettext("This cannot be saved.")
+    return str(found) if found is not None else _("This cannot be saved.")
 
 
 def place_of(error: OutpostError) -> tuple[float, float] | None:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -24,6 +23,7 @@ from web.posts.forms import PostForm
 from web.posts.reasons import place_of, reason, reason_of
 from web.posts.shapes import describe, feature, overlaps, vertices_of
 from web.tables import TableState, csv_response
+from web.texts import _
 
 blueprint = Blueprint("posts", __name__, template_folder="templates")
 
@@ -64,8 +64,10 @@ def index() -> str | Response:
             "posts",
             header,
             [
-                (p.name, p.unit_name, d["kind"], d["radius_m"], d["vertices"])
-                + (round(d["area_m2"]), p.zone, p.version)
+                (
+                    *(p.name, p.unit_name, d["kind"], d["radius_m"], d["vertices"]),
+                    *(round(d["area_m2"]), p.zone, p.version),
+                )
                 for p, d in rows
             ],
         )
@@ -138,8 +140,7 @@ def reshape(post_id: UUID) -> AnyResponse | tuple[str, int]:
     try:
         with transaction() as session:
             post = _editable(session, post_id)
-            if form.version != str(post.version or ""):
-                raise Conflict("version_not_after_latest")
+            _require_seen(post, form)
             reshape_post(
                 session,
                 runtime().clock,
@@ -214,7 +215,9 @@ def shapes() -> dict[str, Any]:
         scope = units_in_scope(principal(), Action.VIEW_POSTS, now=now())
         found = list_posts(session, scope, at=now())
     features = [
-        feature(Geofence.from_geojson(p.shape), id_=str(p.id), name=p.name) for p in found if p.shape
+        feature(Geofence.from_geojson(p.shape), id_=str(p.id), name=p.name)
+        for p in found
+        if p.shape
     ]
     return {"type": "FeatureCollection", "features": features}
 
@@ -233,6 +236,12 @@ def _editable(session: Session, post_id: UUID) -> PostView:
     if post is None:
         raise NotFound
     return post
+
+
+def _require_seen(post: PostView, form: PostForm) -> None:
+    """Refuse a fence drawn over another one than the newest."""
+    if form.version != str(post.version or ""):
+        raise Conflict("version_not_after_latest")
 
 
 def _editable_units(session: Session) -> list[UnitNode]:

@@ -6,10 +6,9 @@ from datetime import date, time, timedelta
 from typing import Final
 from uuid import UUID
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from babel.dates import format_date
-from flask_babel import get_locale, ngettext
-from flask_babel import gettext as _
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 from sqlalchemy.orm import Session
@@ -37,6 +36,7 @@ from server.posts.services import (
 from web.choices import person_choices, unit_choices
 from web.devices.scope import only
 from web.tables import TableState, csv_response
+from web.texts import _, ngettext
 
 blueprint = Blueprint("roster", __name__, template_folder="templates")
 
@@ -186,9 +186,7 @@ def add_shift() -> AnyResponse:
 def retire(shift_id: UUID) -> AnyResponse:
     """Offer a shift no longer."""
     with transaction() as session:
-        retire_shift(
-            session, runtime().clock, tenant_id=principal().tenant_id, shift_id=shift_id
-        )
+        retire_shift(session, runtime().clock, tenant_id=principal().tenant_id, shift_id=shift_id)
     flash(_("The shift is no longer offered. The past keeps it."), "ok")
     return _back()
 
@@ -231,8 +229,7 @@ def _choices(session: Session) -> dict[str, list[tuple[str, str]]]:
         "person_options": person_choices(editable),
         "post_options": [(str(p.id), f"{p.name} · {p.unit_name}") for p in posts],
         "shift_options": [
-            (str(s.id), f"{s.name} · {s.starts:%H:%M}–{s.ends:%H:%M}")
-            for s in list_shifts(session)
+            (str(s.id), f"{s.name} · {s.starts:%H:%M}–{s.ends:%H:%M}") for s in list_shifts(session)
         ],
     }
 

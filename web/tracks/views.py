@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from server.errors import Forbidden, InvalidInput, NotFound
@@ -23,6 +22,7 @@ from server.tracking.queries import (
     geojson_lines,
     gpx_lines,
 )
+from web.texts import _
 from web.tracks.access import OCCASIONS, OLDEST, give_reason, note_look, reason_given
 from web.tracks.playback import playback
 
@@ -73,14 +73,12 @@ def explain() -> AnyResponse | tuple[str, int]:
     with transaction() as session:
         person = scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now())
         try:
-            give_reason(
-                session, viewer, person.id, occasion=occasion, text=text, on=on, now=now()
-            )
+            give_reason(session, viewer, person.id, occasion=occasion, text=text, on=on, now=now())
         except InvalidInput as error:
             return _ask(person, on, wrong=error.fields, occasion=occasion, text=text), 400
     at = request.form.get("t", "")
-    place = {"t": at} if at.isdecimal() else {}
-    return redirect(url_for("tracks.index", p=person.id, d=on.isoformat(), **place), 303)
+    second = at if at.isdecimal() else None
+    return redirect(url_for("tracks.index", p=person.id, d=on.isoformat(), t=second), 303)
 
 
 @blueprint.get("/api/tracks/<uuid:employee_id>/<on>")
