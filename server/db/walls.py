@@ -13,13 +13,13 @@ def wall_statements(table: str) -> list[str]:
     `nullif` keeps an empty setting, which an earlier transaction leaves behind, from
     raising; an unset tenant lets no row through.
     """
+    services = f"{INGEST}, {ENGINE}, {OWNER}"
     mine = "tenant_id = nullif(current_setting('app.tenant', true), '')::int"
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         f"CREATE POLICY tenant_wall ON {table} TO {APP} USING ({mine}) WITH CHECK ({mine})",
-        f"CREATE POLICY services ON {table} TO {INGEST}, {ENGINE}, {OWNER} "
-        "USING (true) WITH CHECK (true)",
+        f"CREATE POLICY services ON {table} TO {services} USING (true) WITH CHECK (true)",
     ]
 
 

@@ -5,6 +5,7 @@ import os
 from alembic import context
 from geoalchemy2 import alembic_helpers
 from sqlalchemy import create_engine, pool, text
+from sqlalchemy.schema import SchemaItem
 
 from server.migrations.registry import Base
 
@@ -13,11 +14,15 @@ _PARTITION_PREFIX = "fixes_"
 
 
 def _include_object(
-    obj: object, name: str | None, kind: str, reflected: bool, compare: object
-) -> bool:  # noqa: FBT001
+    obj: SchemaItem,
+    name: str | None,
+    kind: str,
+    reflected: bool,  # noqa: FBT001  (Alembic passes it by position)
+    compare: SchemaItem | None,
+) -> bool:
     if kind == "table" and name is not None and name.startswith(_PARTITION_PREFIX):
         return False
-    return alembic_helpers.include_object(obj, name, kind, reflected, compare)
+    return bool(alembic_helpers.include_object(obj, name, kind, reflected, compare))  # type: ignore[no-untyped-call]
 
 
 def _run() -> None:
