@@ -12,7 +12,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: Playwright keeps a note on objects whose methods it calls
 class Witness:
     """Collects over the life of a browser context."""
 

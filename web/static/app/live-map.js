@@ -35,6 +35,8 @@ export class LiveMap {
     map.on("click", "selected", (event) => this.onSelect(event.features[0].properties.id));
     map.on("click", "clusters", (event) => this.#openCluster(event.features[0]));
     setInterval(() => this.#flush(), 500);
+    // For tests and support: what the map really shows, by name of a source.
+    container.probe = (source) => this.#probe(source);
     return map;
   }
 
@@ -119,6 +121,18 @@ export class LiveMap {
       }
       return inside;
     });
+  }
+
+  async #probe(source) {
+    this.#flush();
+    this.map.triggerRepaint();
+    await this.map.once("idle");
+    if (source === "selected") {
+      const [found] = this.map.querySourceFeatures("selected", { filter: ["has", "id"] });
+      return found?.geometry.coordinates ?? null;
+    }
+    const seen = this.map.queryRenderedFeatures({ layers: ["people", "clusters"] });
+    return seen.map((each) => each.properties);
   }
 
   #flush() {
