@@ -1,6 +1,7 @@
 """Screens under test: the world's accounts with a post, a shift and browsers to look with."""
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from uuid import UUID
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from fixtures.stack import DatabaseUrls, Stack
@@ -73,6 +75,7 @@ class Desk:
     world: World
     app: Flask
     clock: ManualClock
+    urls: DatabaseUrls
     posts: dict[str, UUID] = field(default_factory=dict)
     shift_id: UUID | None = None
 
@@ -92,6 +95,13 @@ class Desk:
         """A browser signed in as somebody of the cast."""
         of = tenant or self.alpha
         return Browser(signed_in(self.app, of, of.logins[login]))
+
+    def cookie(self, login: str) -> str:
+        """Open a session and return the value of its cookie."""
+        client = signed_in(self.app, self.alpha, self.alpha.logins[login])
+        found = client.get_cookie("sid", domain="127.0.0.1")
+        assert found is not None
+        return found.value
 
     def roster(self, name: str, *, on_date: date = DAY, post: str | None = "north") -> UUID:
         """Put somebody on the roster."""
@@ -131,6 +141,21 @@ class Desk:
 
 
 @contextmanager
+def served(desk: Desk) -> Iterator[str]:
+    """Serve the pages to a real browser; yields their address."""
+    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+@contextmanager
 def desk(
     stack: Stack, urls: DatabaseUrls, *, settings: dict[str, str] | None = None
 ) -> Iterator[Desk]:
@@ -138,7 +163,7 @@ def desk(
     clock = ManualClock(NOON)
     env = {**stack.settings_env(urls), **(settings or {})}
     world = build_world(urls, clock)
-    made = Desk(world, create_app(Settings.from_environ(env), clock=clock), clock)
+    made = Desk(world, create_app(Settings.from_environ(env), clock=clock), clock, urls)
     made._furnish()
     try:
         yield made

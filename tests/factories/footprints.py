@@ -7,7 +7,6 @@ from itertools import count
 
 from sqlalchemy import text
 
-from fixtures.stack import DatabaseUrls
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.tracking.services import detect_presence_of_day
@@ -41,7 +40,7 @@ def nine(on: date = DAY) -> datetime:
     return datetime.fromisoformat(f"{on}T09:00+08:00")
 
 
-def tread(desk: Desk, urls: DatabaseUrls, name: str, steps: Iterable[Step]) -> None:
+def tread(desk: Desk, name: str, steps: Iterable[Step]) -> None:
     """Store fixes of somebody's phone, as ingest would have."""
     tenant = desk.alpha
     rows = [
@@ -59,7 +58,7 @@ def tread(desk: Desk, urls: DatabaseUrls, name: str, steps: Iterable[Step]) -> N
         }
         for step in steps
     ]
-    engine = make_engine(urls.ingest, pool_size=1)
+    engine = make_engine(desk.urls.ingest, pool_size=1)
     try:
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             session.execute(_INSERT, rows)
@@ -67,9 +66,9 @@ def tread(desk: Desk, urls: DatabaseUrls, name: str, steps: Iterable[Step]) -> N
         engine.dispose()
 
 
-def judge(desk: Desk, urls: DatabaseUrls, name: str, on: date = DAY) -> None:
+def judge(desk: Desk, name: str, on: date = DAY) -> None:
     """Let the engine derive a person-day."""
-    engine = make_engine(urls.engine, pool_size=1)
+    engine = make_engine(desk.urls.engine, pool_size=1)
     try:
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             detect_presence_of_day(
