@@ -80,9 +80,12 @@ class Door:
 
     def _transact(self, message: Message) -> Taken:
         # The caches of the intake are shared by the request threads of this process.
-        with self._lock, unit_of_work(self._sessions, tenant_id=None) as session:
-            self._insist_on_durability(session)
-            return self._intake.take(session, [message])
+        with self._lock:
+            with unit_of_work(self._sessions, tenant_id=None) as session:
+                self._insist_on_durability(session)
+                taken = self._intake.take(session, [message])
+            self._intake.committed(taken, message.received_s)
+            return taken
 
     def _insist_on_durability(self, session: Session) -> None:
         if not self._durable:

@@ -26,7 +26,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class _Timetable:
+class Timetable:
     """One person's duty in one span of time: `slots[i]` holds from `edges[i]` on."""
 
     version: int
@@ -35,6 +35,7 @@ class _Timetable:
     slots: list[DutySlot | None] = field(default_factory=list)
 
     def slot_at(self, at_s: float) -> DutySlot | None:
+        """Return the duty an instant falls into, graces included; None when off duty."""
         index = bisect_right(self.edges, at_s) - 1
         return self.slots[index] if index >= 0 else None
 
@@ -43,7 +44,7 @@ class DutyIndex:
     """Duty windows of the people who send, read lazily and kept while their version holds."""
 
     def __init__(self) -> None:
-        self._timetables: dict[Person, _Timetable] = {}
+        self._timetables: dict[Person, Timetable] = {}
         self._versions: Mapping[int, int] = {}
 
     def refresh(self, session: Session, needs: Mapping[Person, Span]) -> None:
@@ -81,15 +82,12 @@ class DutyIndex:
             version = self._versions.get(person[0], 0)
             self._timetables[person] = _timetable(version, (low, high), listed)
 
-    def slot_at(self, person: Person, at_s: float) -> DutySlot | None:
-        """Return the duty an instant falls into, graces included; None when off duty.
+    def timetable(self, person: Person) -> Timetable:
+        """Return the duty of one of those the last `refresh` was asked about.
 
-        Parameters
-        ----------
-        person : one of those the last `refresh` was asked about.
-        at_s : epoch seconds inside the span asked about.
+        It answers for instants inside the span asked about, in this transaction only.
         """
-        return self._timetables[person].slot_at(at_s)
+        return self._timetables[person]
 
     def _covers(self, person: Person, span: Span) -> bool:
         known = self._timetables.get(person)
@@ -101,7 +99,7 @@ class DutyIndex:
         )
 
 
-def _timetable(version: int, span: Span, windows: Iterable[DutyWindow]) -> _Timetable:
+def _timetable(version: int, span: Span, windows: Iterable[DutyWindow]) -> Timetable:
     listed = [
         (
             to_epoch_s(w.opens_at),
@@ -129,7 +127,7 @@ def _timetable(version: int, span: Span, windows: Iterable[DutyWindow]) -> _Time
         chosen = (on_duty or holding)[0][4]
         work_on = tuple(sorted({row[4].work_on for row in holding}))
         slots.append(DutySlot(chosen.roster_entry_id, work_on))
-    return _Timetable(version, span, edges, slots)
+    return Timetable(version, span, edges, slots)
 
 
 def _instant(epoch_s: float) -> datetime:

@@ -47,7 +47,6 @@ class Flagger:
             keys=np.array([fix.key for fix in wire], dtype=np.int64),
             policy=self._policy,
         ).tolist()
-        self._remember(fixes, devices)
         return [
             record
             if record.flags == found
@@ -57,11 +56,16 @@ class Flagger:
             for record, found in zip(fixes, flags[:n], strict=True)
         ]
 
-    def _remember(self, fixes: Sequence[FixRecord], devices: Sequence[DeviceRef]) -> None:
+    def remember(self, fixes: Sequence[FixRecord], devices: Sequence[DeviceRef]) -> None:
+        """Note the fixes of a committed batch, to compare the next one with."""
         if len(self._newest) > _MAX_DEVICES:
             self._newest.clear()
+        newest: dict[int, FixRecord] = {}
         for record in fixes:
-            device = devices[record.device_no]
-            known = self._newest.get(device)
+            known = newest.get(record.device_no)
             if known is None or known.fix.fixed_s < record.fix.fixed_s:
-                self._newest[device] = record
+                newest[record.device_no] = record
+        for device_no, record in newest.items():
+            before = self._newest.get(devices[device_no])
+            if before is None or before.fix.fixed_s < record.fix.fixed_s:
+                self._newest[devices[device_no]] = record

@@ -4,8 +4,9 @@ Nothing a message contains can make this raise: what cannot be decoded becomes a
 quarantine. What can raise is the database, and then nothing of the batch is stored.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -13,17 +14,16 @@ from sqlalchemy.orm import Session
 
 from geo.policy import QualityPolicy
 from ingest.devices import DeviceEntry, Directory
-from ingest.duty import DutyIndex, Person, Span
+from ingest.duty import DutyIndex, Person, Span, Timetable
 from ingest.flags import Flagger
 from ingest.quarantine import seal_payload
 from ingest.ratelimit import RateLimiter
-from ingest.topics import Topic, parse_topic
+from ingest.topics import parse_topic
 from ingest.wire import (
     PLACE_EVENTS,
     Decoded,
     DeviceEvent,
     EventKind,
-    Ignored,
     Reason,
     Rejection,
     WireFix,
@@ -35,6 +35,7 @@ from server.tracking.records import (
     NOBODY,
     Batch,
     DeviceRef,
+    DutySlot,
     EventRecord,
     FixRecord,
     QuarantineRecord,
@@ -71,10 +72,14 @@ def unread(message: Message, reason: Reason, detail: str) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a batch: counts for the log, fixes for the live map."""
+    """What became of a batch: counts for the log, fixes for the live map.
+
+    `sent` counts messages by device; give it all back to `Intake.committed`.
+    """
 
     recorded: Recorded
     batch: Batch
+    sent: Mapping[str, int]
 
 
 class Watch(Protocol):
@@ -89,28 +94,38 @@ class Watch(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Item:
-    message: Message
-    username: str
-    device_no: int
-    decoded: Decoded
+class _Sender:
+    """One topic of a batch: whose it is, how much it sent, when it was on duty."""
+
+    __slots__ = (
+        "count", "device", "device_no", "entry", "envelope", "granted", "high_s", "low_s",
+        "refusal", "timetable", "username",
+    )  # fmt: skip
+
+    def __init__(self, username: str, device: DeviceRef, entry: DeviceEntry | None) -> None:
+        self.username = username
+        self.device = device
+        self.entry = entry
+        self.device_no = 0
+        self.count = 0
+        self.granted = 0
+        self.refusal: Rejection | None = None
+        self.envelope = Envelope()
+        self.low_s = math.inf
+        self.high_s = -math.inf
+        self.timetable: Timetable | None = None
+
+    def note(self, at_s: float) -> None:
+        """Note an instant the duty gate will be asked about."""
+        self.low_s = min(self.low_s, at_s)
+        self.high_s = max(self.high_s, at_s)
+
+    def slot_at(self, at_s: float) -> DutySlot | None:
+        """Return the duty of an instant noted before."""
+        return None if self.timetable is None else self.timetable.slot_at(at_s)
 
 
-@dataclass(slots=True)
-class _Sorting:
-    """A batch in the making."""
-
-    batch: Batch = field(default_factory=Batch)
-    numbers: dict[DeviceRef, int] = field(default_factory=dict)
-    items: list[_Item] = field(default_factory=list)
-
-    def number(self, device: DeviceRef) -> int:
-        found = self.numbers.get(device)
-        if found is None:
-            found = self.numbers[device] = len(self.batch.devices)
-            self.batch.devices.append(device)
-        return found
+_Item = tuple[Message, _Sender, Decoded]
 
 
 class Intake:
@@ -157,79 +172,109 @@ class Intake:
         ------
         psycopg.Error, sqlalchemy.exc.SQLAlchemyError : the database refused; roll back.
         """
-        sorting = _Sorting()
-        entries: dict[str, DeviceEntry | None] = {}
+        senders = self._senders(session, messages)
         if self._watch is not None:
             self._watch.begin(messages)
+        items: list[_Item] = []
         for message in messages:
-            self._decode(session, message, sorting, entries)
+            sender = senders[message.topic]
+            for decoded in self._results(message, sender):
+                items.append((message, sender, decoded))
+                _note_instant(sender, decoded, message.received_s)
         if self._watch is not None:
             self._watch.passed(messages)
-        self._duty.refresh(session, _needs(sorting))
-        for item in sorting.items:
-            self._sort(item, sorting.batch)
-        batch = sorting.batch
+        batch = self._open_gate(session, senders)
+        for item in items:
+            self._sort(item, batch)
         batch.fixes = self._flagger.flag(batch.fixes, batch.devices)
-        return Taken(record_fixes(session, batch), batch)
+        sent = {sender.username: sender.count for sender in senders.values() if sender.entry}
+        return Taken(record_fixes(session, batch), batch, sent)
 
-    def _decode(
-        self,
-        session: Session,
-        message: Message,
-        sorting: _Sorting,
-        entries: dict[str, DeviceEntry | None],
-    ) -> None:
-        topic = parse_topic(message.topic)
-        if isinstance(topic, Rejection):
-            sorting.items.append(_Item(message, "", sorting.number(NOBODY), topic))
-            return
-        username = topic.username
-        if username in entries:
-            entry = entries[username]
-        else:
-            entry = entries[username] = self._directory.find(session, username)
-        ref = NOBODY if entry is None else entry.ref
-        device_no = sorting.number(ref)
-        for decoded in self._results(message, topic, entry):
-            sorting.items.append(_Item(message, username, device_no, decoded))
+    def committed(self, taken: Taken, now_s: float) -> None:
+        """Remember a batch for the next ones; not to be called for one that failed."""
+        self._flagger.remember(taken.batch.fixes, taken.batch.devices)
+        if self._limiter is not None:
+            for username, count in taken.sent.items():
+                self._limiter.spend(username, count, now_s)
 
-    def _results(
-        self, message: Message, topic: Topic, entry: DeviceEntry | None
-    ) -> Iterable[Decoded]:
+    def _senders(self, session: Session, messages: Sequence[Message]) -> dict[str | bytes, _Sender]:
+        senders: dict[str | bytes, _Sender] = {}
+        for message in messages:
+            sender = senders.get(message.topic)
+            if sender is None:
+                sender = senders[message.topic] = self._sender(session, message.topic)
+            sender.count += 1
+            sender.granted += 1
+        if self._limiter is not None and messages:
+            now_s = messages[-1].received_s
+            for sender in senders.values():
+                sender.granted = self._limiter.grant(sender.username, sender.count, now_s)
+        return senders
+
+    def _sender(self, session: Session, topic: str | bytes) -> _Sender:
+        parsed = parse_topic(topic)
+        if isinstance(parsed, Rejection):
+            sender = _Sender("", NOBODY, None)
+            sender.refusal = parsed
+            return sender
+        entry = self._directory.find(session, parsed.username)
+        sender = _Sender(parsed.username, NOBODY if entry is None else entry.ref, entry)
+        if entry is None:
+            sender.refusal = Rejection(Reason.DEVICE, "nobody has enrolled this device")
+        elif parsed.kind == "cmd":
+            sender.refusal = Rejection(Reason.FORBIDDEN, "a phone may not send commands")
+        return sender
+
+    def _results(self, message: Message, sender: _Sender) -> Sequence[Decoded]:
         if message.reason is not None:
             return [Rejection(message.reason, message.detail)]
-        if entry is None:
-            return [Rejection(Reason.DEVICE, "nobody has enrolled this device")]
+        entry = sender.entry
+        if sender.refusal is not None or entry is None:
+            return [sender.refusal or Rejection(Reason.DEVICE, "")]
         if entry.revoked_at is not None and message.received_s > entry.revoked_at.timestamp():
             return [Rejection(Reason.DEVICE, "the device was revoked")]
-        if topic.kind == "cmd":
-            return [Rejection(Reason.FORBIDDEN, "a phone may not send commands")]
-        if self._limiter is not None and not self._limiter.allows(
-            entry.username, 1, message.received_s
-        ):
+        sender.granted -= 1
+        if sender.granted < 0:
             return [Rejection(Reason.RATE, "more than a device may send")]
         if self._before_decode is not None:
             self._before_decode(message)
+        received_s = message.received_s
+        if sender.envelope.received_s != received_s:
+            sender.envelope = Envelope(received_s, entry.username, entry.secret, entry.enrolled_s)
         try:
-            return decode(
-                message.payload,
-                Envelope(message.received_s, entry.username, entry.secret, entry.enrolled_s),
-            )
+            return decode(message.payload, sender.envelope)
         except Exception as error:  # noqa: BLE001 - no message may ever stop the others
             return [Rejection(Reason.DECODER, type(error).__name__)]
 
+    def _open_gate(self, session: Session, senders: Mapping[str | bytes, _Sender]) -> Batch:
+        """Return a batch with its devices numbered; senders know their duty from here on."""
+        batch = Batch()
+        numbers: dict[DeviceRef, int] = {}
+        needs: dict[Person, Span] = {}
+        for sender in senders.values():
+            sender.device_no = numbers.setdefault(sender.device, len(numbers))
+            if sender.device is not NOBODY and sender.low_s <= sender.high_s:
+                person = (sender.device.tenant_id, sender.device.employee_id)
+                low, high = needs.get(person, (sender.low_s, sender.high_s))
+                needs[person] = (min(low, sender.low_s), max(high, sender.high_s))
+        batch.devices = list(numbers)
+        self._duty.refresh(session, needs)
+        for sender in senders.values():
+            person = (sender.device.tenant_id, sender.device.employee_id)
+            sender.timetable = self._duty.timetable(person) if person in needs else None
+        return batch
+
     def _sort(self, item: _Item, batch: Batch) -> None:
         """Put one result where it belongs; this is the gate."""
-        decoded, message = item.decoded, item.message
-        device = batch.devices[item.device_no]
-        if isinstance(decoded, WireFix):
-            slot = self._duty.slot_at((device.tenant_id, device.employee_id), decoded.fixed_s)
+        message, sender, decoded = item
+        if type(decoded) is WireFix:
+            slot = sender.slot_at(decoded.fixed_s)
             if slot is None:
-                batch.off_duty.append((item.device_no, message.received_s))
+                batch.off_duty.append((sender.device_no, message.received_s))
             else:
                 batch.fixes.append(
                     FixRecord(
-                        item.device_no,
+                        sender.device_no,
                         decoded,
                         message.received_s,
                         decoded.flags,
@@ -238,56 +283,33 @@ class Intake:
                     )
                 )
         elif isinstance(decoded, Rejection):
-            batch.quarantined.append(self._quarantined(item, decoded, device))
+            batch.quarantined.append(self._quarantined(message, sender, decoded))
         elif isinstance(decoded, DeviceEvent):
-            self._sort_event(item, decoded, device, batch)
+            _sort_event(message, sender, decoded, batch)
         else:
-            batch.ignored.append((item.device_no, message.received_s))
-
-    def _sort_event(self, item: _Item, event: DeviceEvent, device: DeviceRef, batch: Batch) -> None:
-        received_s = item.message.received_s
-        at_s = received_s if event.at_s is None else event.at_s
-        on_duty = self._duty.slot_at((device.tenant_id, device.employee_id), at_s) is not None
-        if not on_duty and event.kind in PLACE_EVENTS:
-            batch.off_duty.append((item.device_no, received_s))
-            return
-        if not on_duty and event.kind is EventKind.LAST_WILL:
-            batch.ignored.append((item.device_no, received_s))
-            return
-        body = event.body
-        if event.kind is EventKind.WAYPOINT:
-            # People save their homes as waypoints; that one exists is all anybody may know.
-            body = {name: value for name, value in body.items() if name not in _PLACE_FIELDS}
-        batch.events.append(
-            EventRecord(
-                device_no=item.device_no,
-                kind=event.kind.value,
-                at_s=at_s,
-                key=event.key,
-                body=body,
-                received_s=received_s,
-                via=item.message.via,
-                lost=event.kind is EventKind.LAST_WILL,
-                health=body if event.kind is EventKind.STATUS else None,
-            )
-        )
+            batch.ignored.append((sender.device_no, message.received_s))
 
     def _quarantined(
-        self, item: _Item, rejection: Rejection, device: DeviceRef
+        self, message: Message, sender: _Sender, rejection: Rejection
     ) -> QuarantineRecord:
-        message = item.message
         payload = message.payload if rejection.raw is None else rejection.raw
         key = key_of(payload) if rejection.key is None else rejection.key
+        at_s = message.received_s if rejection.at_s is None else rejection.at_s
         sealed = None
-        if payload and self._may_keep(rejection, message, device):
+        # Off duty, or of a device nobody knows: it could hold a position nobody may keep.
+        if payload and sender.slot_at(at_s) is not None:
             sealed = seal_payload(
-                self._vault, payload, tenant_id=device.tenant_id, username=item.username, key=key
+                self._vault,
+                payload,
+                tenant_id=sender.device.tenant_id,
+                username=sender.username,
+                key=key,
             )
         topic = message.topic
         shown = topic if isinstance(topic, str) else topic.decode("utf-8", "backslashreplace")
         return QuarantineRecord(
-            device_no=item.device_no,
-            username=item.username[:_MAX_TOPIC_CHARS],
+            device_no=sender.device_no,
+            username=sender.username[:_MAX_TOPIC_CHARS],
             topic=shown[:_MAX_TOPIC_CHARS].replace("\0", "\\0"),
             reason=rejection.reason.value,
             detail=rejection.detail,
@@ -298,26 +320,37 @@ class Intake:
             via=message.via,
         )
 
-    def _may_keep(self, rejection: Rejection, message: Message, device: DeviceRef) -> bool:
-        """Whether a payload may be kept: only if it cannot hold an off-duty position."""
-        if device is NOBODY:
-            return False
-        at_s = message.received_s if rejection.at_s is None else rejection.at_s
-        return self._duty.slot_at((device.tenant_id, device.employee_id), at_s) is not None
+
+def _note_instant(sender: _Sender, decoded: Decoded, received_s: float) -> None:
+    if type(decoded) is WireFix:
+        sender.note(decoded.fixed_s)
+    elif isinstance(decoded, (Rejection, DeviceEvent)):
+        sender.note(received_s if decoded.at_s is None else decoded.at_s)
 
 
-def _needs(sorting: _Sorting) -> dict[Person, Span]:
-    needs: dict[Person, Span] = {}
-    owners = [(device.tenant_id, device.employee_id) for device in sorting.batch.devices]
-    for item in sorting.items:
-        decoded = item.decoded
-        if isinstance(decoded, Ignored):
-            continue
-        at_s: float | None = decoded.fixed_s if isinstance(decoded, WireFix) else decoded.at_s
-        if at_s is None:
-            at_s = item.message.received_s
-        owner = owners[item.device_no]
-        low, high = needs.get(owner, (at_s, at_s))
-        needs[owner] = (min(low, at_s), max(high, at_s))
-    needs.pop((NOBODY.tenant_id, NOBODY.employee_id), None)
-    return needs
+def _sort_event(message: Message, sender: _Sender, event: DeviceEvent, batch: Batch) -> None:
+    at_s = message.received_s if event.at_s is None else event.at_s
+    on_duty = sender.slot_at(at_s) is not None
+    if not on_duty and event.kind in PLACE_EVENTS:
+        batch.off_duty.append((sender.device_no, message.received_s))
+        return
+    if not on_duty and event.kind is EventKind.LAST_WILL:
+        batch.ignored.append((sender.device_no, message.received_s))
+        return
+    body = event.body
+    if event.kind is EventKind.WAYPOINT:
+        # People save their homes as waypoints; that one exists is all anybody may know.
+        body = {name: value for name, value in body.items() if name not in _PLACE_FIELDS}
+    batch.events.append(
+        EventRecord(
+            device_no=sender.device_no,
+            kind=event.kind.value,
+            at_s=at_s,
+            key=event.key,
+            body=body,
+            received_s=message.received_s,
+            via=message.via,
+            lost=event.kind is EventKind.LAST_WILL,
+            health=body if event.kind is EventKind.STATUS else None,
+        )
+    )

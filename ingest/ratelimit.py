@@ -21,27 +21,25 @@ class RateLimiter:
         self._limit = limit or RateLimit()
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def allows(self, username: str, count: int, now_s: float) -> bool:
-        """Take `count` tokens from a device's bucket.
+    def grant(self, username: str, count: int, now_s: float) -> int:
+        """Return how many messages of `count` a device may send now; takes nothing yet.
 
         Parameters
         ----------
         username : of the device.
-        count : messages it sent.
+        count : messages that arrived.
         now_s : epoch seconds of the server.
-
-        Returns
-        -------
-        False when the bucket has run dry; then nothing is taken.
         """
-        level, since_s = self._buckets.get(username, (self._limit.burst, now_s))
-        level = min(self._limit.burst, level + max(0.0, now_s - since_s) * self._limit.per_s)
-        if level < count:
-            self._buckets[username] = (level, now_s)
-            return False
-        level -= count
-        if level >= self._limit.burst - 1 and username in self._buckets:
-            del self._buckets[username]
+        return min(count, int(self._level(username, now_s)))
+
+    def spend(self, username: str, count: int, now_s: float) -> None:
+        """Take tokens for messages that were stored; a batch that failed costs nothing."""
+        level = self._level(username, now_s) - count
+        if level >= self._limit.burst - 1:
+            self._buckets.pop(username, None)
         else:
-            self._buckets[username] = (level, now_s)
-        return True
+            self._buckets[username] = (max(0.0, level), now_s)
+
+    def _level(self, username: str, now_s: float) -> float:
+        level, since_s = self._buckets.get(username, (self._limit.burst, now_s))
+        return min(self._limit.burst, level + max(0.0, now_s - since_s) * self._limit.per_s)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ingest.wire import Reason, Rejection
 
@@ -25,6 +26,7 @@ class Topic:
     kind: str
 
 
+@lru_cache(maxsize=65_536)
 def parse_topic(topic: str | bytes) -> Topic | Rejection:
     """Split a topic into its parts.
 

@@ -194,6 +194,7 @@ class Writer:
             self._failpoints.reach("after_insert")
         self._failpoints.reach("after_commit")
         self._pulse.committed()
+        self._intake.committed(taken, time.time())
         self.counters.transactions += 1
         for name in ("received", "stored", "duplicate", "quarantined", "off_duty", "ignored"):
             count = getattr(taken.recorded, name)

@@ -15,6 +15,7 @@ from geo.fix import QualityFlag, Source
 from ingest.wire import Decoded, DeviceEvent, EventKind, Ignored, Reason, Rejection, WireFix
 from ingest.wire.cells import read_cells
 from ingest.wire.numbers import MILLISECONDS_FROM, OLDEST_S, NotANumberError, epoch, number, within
+from ingest.wire.owntracks_events import READERS, Reading, read_waypoint
 from ingest.wire.sealed import open_sealed
 from ingest.wire.strict_json import check_object, loads
 
@@ -27,14 +28,27 @@ ENROLMENT_SLACK_S = 86_400.0
 GPS_ROLLOVER_S = 1024 * 604_800.0
 _ROLLOVER_WINDOW_S = 7 * 86_400.0
 _KMH = 1 / 3.6
-_TEXT_LIMIT = 200
 
 _CONNECTIONS = {"w": "wifi", "m": "mobile", "o": "offline"}
+_CHARGING = {1: False, 2: True, 3: True}
 _MODES = {-1: "quiet", 0: "manual", 1: "significant", 2: "move"}
 _SOURCES = {"gps": Source.GPS, "fused": Source.GPS, "wifi": Source.WIFI, "cell": Source.CELL}
 _SOURCES |= {"lbs": Source.LBS}
 _CLAIMS = ("username", "user", "deviceId")
+_CLAIMING = frozenset({"topic", *_CLAIMS})
 _NULLED = int(QualityFlag.FIELD_NULLED)
+_NO_ACCURACY = int(QualityFlag.NO_ACCURACY)
+_PING = int(QualityFlag.PING)
+_MOCK = int(QualityFlag.MOCK)
+_CLAIM_MISMATCH = int(QualityFlag.CLAIM_MISMATCH)
+# name, limits of what can be true, and the number that says "unknown"
+_RANGES: tuple[tuple[str, float, float, float | None], ...] = (
+    ("acc", 0, 100_000, None),
+    ("vel", 0, 999, -1),
+    ("cog", 0, 360, -1),
+    ("alt", -1_000, 20_000, None),
+    ("batt", 0, 100, -1),
+)
 _IGNORED = {
     "card": Ignored.CARD,
     "configuration": Ignored.CONFIGURATION,
@@ -131,7 +145,7 @@ def _decode_object(message: dict[str, Any], raw: bytes, envelope: Envelope) -> l
         return _waypoints(message, raw, envelope)
     if type(kind) is not str:
         return [Rejection(Reason.TYPE_UNKNOWN, "no _type", key=message_key(message), raw=raw)]
-    reader = _EVENTS.get(kind)
+    reader = READERS.get(kind)
     if reader is not None:
         return [_event(reader(message), message, raw, envelope)]
     if kind in _IGNORED:
@@ -151,65 +165,78 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
     if isinstance(timed, Rejection):
         return Rejection(timed.reason, timed.detail, timed.at_s, key, raw)
     fixed_s, flags = timed
-    try:
-        lat, lon = number(get("lat")), number(get("lon"))
-    except NotANumberError as error:
-        return Rejection(Reason.TYPE, f"lat or lon: {error}", fixed_s, key, raw)
+    lat, lon = get("lat"), get("lon")
+    if type(lat) is not float or type(lon) is not float:
+        try:
+            lat, lon = number(lat), number(lon)
+        except NotANumberError as error:
+            return Rejection(Reason.TYPE, f"lat or lon: {error}", fixed_s, key, raw)
     if lat is None or lon is None:
         return Rejection(Reason.TYPE, "lat or lon is missing", fixed_s, key, raw)
     if not (-90.0 <= lat <= 90.0 and -180.0 <= lon <= 180.0):
         hint = "; swapped?" if abs(lon) <= 90.0 < abs(lat) <= 180.0 else ""
         return Rejection(Reason.RANGE, "lat or lon is not on Earth" + hint, fixed_s, key, raw)
 
-    accuracy = get("acc")
-    if type(accuracy) is not int or not 0 < accuracy <= 100_000:
-        accuracy, bad = within(accuracy, 0.0, 100_000.0)
-        flags |= _NULLED if bad or accuracy == 0 else 0
-        accuracy = accuracy or None
-    if accuracy is None:
-        flags |= int(QualityFlag.NO_ACCURACY)
-    speed, bad_speed = within(get("vel"), 0.0, 999.0, unknown=-1.0)
-    course, bad_course = within(get("cog"), 0.0, 360.0, unknown=-1.0)
-    altitude, bad_altitude = within(get("alt"), -1_000.0, 20_000.0)
-    battery, bad_battery = within(get("batt"), 0.0, 100.0, unknown=-1.0)
-    trigger = get("t")
-    if trigger is not None and not (
-        type(trigger) is str and len(trigger) == 1 and trigger.isascii()
-    ):
-        trigger, bad_battery = None, True
-    if bad_speed or bad_course or bad_altitude or bad_battery:
-        flags |= _NULLED
+    accuracy, speed, course, altitude, battery, trigger, doubts = _secondary(message)
+    flags |= doubts
     if trigger == "p":
-        flags |= int(QualityFlag.PING)
+        flags |= _PING
     mock = get("mock")
     if type(mock) is not bool:
         mock = None
     elif mock:
-        flags |= int(QualityFlag.MOCK)
+        flags |= _MOCK
     claims_other = _claims_other(message, envelope.username)
     created = get("created_at")
-    mode = get("m")
+    charging = get("bs")
+    connection, mode, source = get("conn"), get("m"), get("src", get("source"))
     return WireFix(
         fixed_s,
         lon,
         lat,
         key,
         raw,
-        accuracy,
+        accuracy or None,
         altitude,
         None if speed is None else speed * _KMH,
         course,
         None if battery is None else round(battery),
         created if type(created) is int and OLDEST_S < created < MILLISECONDS_FROM else None,
-        _source(get("src", get("source"))),
+        Source.GPS if source is None else _source(source),
         trigger,
         mock,
-        flags | (int(QualityFlag.CLAIM_MISMATCH) if claims_other else 0),
-        _charging(get("bs")),
-        _CONNECTIONS.get(str(get("conn"))),
+        flags | (_CLAIM_MISMATCH if claims_other else 0),
+        _CHARGING.get(charging) if type(charging) is int else None,
+        _CONNECTIONS.get(connection) if type(connection) is str else None,
         _MODES.get(mode) if type(mode) is int else None,
         read_cells(message) if "cells" in message or "lac" in message else (),
     )
+
+
+def _secondary(message: dict[str, Any]) -> tuple[Any, ...]:
+    """Return accuracy, speed in km/h, course, altitude, battery, trigger, and flags.
+
+    What cannot be true is None and flagged; an accuracy of 0 is unknown.
+    """
+    found: list[Any] = []
+    flags = 0
+    for name, low, high, unknown in _RANGES:
+        value = message.get(name)
+        # Nearly every field of nearly every message is a whole number in its range.
+        if type(value) is not int or not low <= value <= high:
+            value, bad = within(value, low, high, unknown=unknown)
+            if bad:
+                flags |= _NULLED
+        found.append(value)
+    if not found[0]:
+        flags |= _NO_ACCURACY
+    trigger = message.get("t")
+    if trigger is not None and not (
+        type(trigger) is str and len(trigger) == 1 and trigger.isascii()
+    ):
+        trigger = None
+        flags |= _NULLED
+    return *found, trigger, flags
 
 
 def _fixed_s(message: dict[str, Any], envelope: Envelope) -> tuple[float, int] | Rejection:
@@ -249,20 +276,12 @@ def _fixed_s(message: dict[str, Any], envelope: Envelope) -> tuple[float, int] |
 
 
 def _source(value: Any) -> Source:
-    if value is None:
-        return Source.GPS
     return _SOURCES.get(value, Source.UNKNOWN) if type(value) is str else Source.UNKNOWN
-
-
-def _charging(status: Any) -> bool | None:
-    if type(status) is not int or status not in (1, 2, 3):
-        return None
-    return status != 1
 
 
 def _claims_other(message: dict[str, Any], username: str | None) -> bool:
     """Whether the payload names somebody else than the credential did."""
-    if username is None:
+    if username is None or _CLAIMING.isdisjoint(message):
         return False
     topic = message.get("topic")
     if topic is not None:
@@ -292,7 +311,7 @@ def _waypoints(message: dict[str, Any], raw: bytes, envelope: Envelope) -> list[
     if not isinstance(listed, list) or len(listed) > MAX_BATCH:
         return [Rejection(Reason.SHAPE, "waypoints is no list", None, message_key(message), raw)]
     results: list[Decoded] = [
-        _event(_waypoint(item), item, orjson.dumps(item), envelope)
+        _event(read_waypoint(item), item, orjson.dumps(item), envelope)
         for item in listed
         if isinstance(item, dict)
     ]
@@ -300,7 +319,7 @@ def _waypoints(message: dict[str, Any], raw: bytes, envelope: Envelope) -> list[
 
 
 def _event(
-    read: tuple[EventKind, dict[str, Any]] | Rejection,
+    read: Reading,
     message: dict[str, Any],
     raw: bytes,
     envelope: Envelope,
@@ -317,82 +336,3 @@ def _event(
             return Rejection(timed.reason, timed.detail, timed.at_s, key, raw)
         at_s = timed[0]
     return DeviceEvent(kind, at_s, key, {n: v for n, v in body.items() if v is not None}, raw)
-
-
-def _place(message: dict[str, Any]) -> dict[str, Any] | Rejection:
-    lat, bad_lat = within(message.get("lat"), -90.0, 90.0)
-    lon, bad_lon = within(message.get("lon"), -180.0, 180.0)
-    if bad_lat or bad_lon:
-        return Rejection(Reason.RANGE, "lat or lon is not on Earth")
-    return {"lon": lon, "lat": lat}
-
-
-def _text(value: Any) -> str | None:
-    return value[:_TEXT_LIMIT] if type(value) is str else None
-
-
-def _transition(message: dict[str, Any]) -> tuple[EventKind, dict[str, Any]] | Rejection:
-    event = message.get("event")
-    if event not in ("enter", "leave"):
-        return Rejection(Reason.TYPE, "event is neither enter nor leave")
-    place = _place(message)
-    if isinstance(place, Rejection):
-        return place
-    accuracy, _ = within(message.get("acc"), 0.0, 100_000.0)
-    body = {
-        "event": event,
-        "fence": _text(message.get("desc")),
-        "accuracy_m": accuracy or None,
-        "trigger": _text(message.get("t")),
-        "region": _text(message.get("rid")),
-    }
-    return EventKind.TRANSITION, body | place
-
-
-def _waypoint(message: dict[str, Any]) -> tuple[EventKind, dict[str, Any]] | Rejection:
-    place = _place(message)
-    if isinstance(place, Rejection):
-        return place
-    radius, _ = within(message.get("rad"), 0.0, 1e6)
-    body = {"name": _text(message.get("desc")), "radius_m": radius}
-    return EventKind.WAYPOINT, body | {"region": _text(message.get("rid"))} | place
-
-
-def _status(message: dict[str, Any]) -> tuple[EventKind, dict[str, Any]]:
-    body: dict[str, Any] = {}
-    for platform in ("android", "iOS"):
-        facts = message.get(platform)
-        if isinstance(facts, dict):
-            body["platform"] = platform.lower()
-            body |= {
-                name[:40]: _text(value) if type(value) is str else value
-                for name, value in facts.items()
-                if type(value) in (str, int, bool, float)
-            }
-    return EventKind.STATUS, body
-
-
-def _last_will(message: dict[str, Any]) -> tuple[EventKind, dict[str, Any]]:
-    del message
-    return EventKind.LAST_WILL, {}
-
-
-def _steps(message: dict[str, Any]) -> tuple[EventKind, dict[str, Any]]:
-    steps, _ = within(message.get("steps"), 0.0, 1e6)
-    return EventKind.STEPS, {"steps": steps}
-
-
-def _beacon(message: dict[str, Any]) -> tuple[EventKind, dict[str, Any]]:
-    names = ("uuid", "major", "minor", "prox", "rssi")
-    found = {name: message.get(name) for name in names}
-    return EventKind.BEACON, {n: v for n, v in found.items() if type(v) in (str, int)}
-
-
-_EVENTS = {
-    "transition": _transition,
-    "waypoint": _waypoint,
-    "status": _status,
-    "lwt": _last_will,
-    "steps": _steps,
-    "beacon": _beacon,
-}

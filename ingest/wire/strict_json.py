@@ -53,7 +53,9 @@ def loads(payload: bytes, *, max_bytes: int = MAX_BYTES) -> Any | Rejection:
     if b"\\u0000" in payload and _has_nul(value):
         return Rejection(Reason.TEXT, "NUL in text")
     # Every key is followed by a colon, so as many colons as distinct keys rule repeats out.
-    if payload.count(b":") != _count_keys(value) and _repeats_a_key(payload):
+    colons = payload.count(b":")
+    is_flat = type(value) is dict and colons == len(value)
+    if not is_flat and colons != _count_keys(value) and _repeats_a_key(payload):
         return Rejection(Reason.DUP_KEY, "a key is given twice")
     return value
 
@@ -64,9 +66,11 @@ def check_object(value: Any) -> Rejection | None:
         return Rejection(Reason.SHAPE, f"expected an object, not {type(value).__name__}")
     if len(value) > MAX_KEYS:
         return Rejection(Reason.KEYS, f"{len(value)} keys, at most {MAX_KEYS}")
-    for name in value:
-        if len(name) > MAX_KEY_BYTES // 4 and len(name.encode()) > MAX_KEY_BYTES:
-            return Rejection(Reason.KEYS, f"a key longer than {MAX_KEY_BYTES} bytes")
+    # No character takes more than four bytes.
+    if value and max(map(len, value)) > MAX_KEY_BYTES // 4:
+        longest = max(len(name.encode()) for name in value)
+        if longest > MAX_KEY_BYTES:
+            return Rejection(Reason.KEYS, f"a key of {longest} bytes, at most {MAX_KEY_BYTES}")
     return None
 
 

@@ -12,7 +12,14 @@ from sqlalchemy.orm import Session
 from geo.fix import NOT_EVIDENCE, from_epoch_s
 from server.db.types import new_id
 from server.tracking import store
-from server.tracking.records import Batch, DeviceRef, FixRecord, QuarantineRecord, Recorded
+from server.tracking.records import (
+    Batch,
+    DeviceRef,
+    DutySlot,
+    FixRecord,
+    QuarantineRecord,
+    Recorded,
+)
 
 _DAY_S = 86_400.0
 _Key = tuple[int, UUID, date]
@@ -41,8 +48,7 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     """
     cursor = store.cursor_of(session)
     ledger = _Ledger(batch.devices)
-    for record in batch.fixes:
-        ledger.received(record.device_no, record.received_s)
+    ledger.received((record.device_no, record.received_s) for record in batch.fixes)
     stored = store.insert_fixes(cursor, batch.fixes, batch.devices)
     ledger.stored(stored)
     if stored:
@@ -50,8 +56,7 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
         _touch_days(cursor, batch, fresh)
     moved = _keep_positions(cursor, batch)
     if batch.events:
-        for event in batch.events:
-            ledger.received(event.device_no, event.received_s)
+        ledger.received((event.device_no, event.received_s) for event in batch.events)
         ledger.stored(store.insert_events(cursor, _event_columns(batch)))
     if batch.fixes or batch.events:
         _keep_health(cursor, batch)
@@ -76,11 +81,13 @@ class _Ledger:
 
     def __init__(self, devices: list[DeviceRef]) -> None:
         self._devices = devices
-        self._received: Counter[tuple[int, int]] = Counter()
+        self._received: Counter[tuple[int, float]] = Counter()
         self._rows: dict[_Key, Counter[str]] = {}
 
-    def received(self, device_no: int, received_s: float) -> None:
-        self._received[device_no, int(received_s // _DAY_S)] += 1
+    def received(self, records: Iterable[tuple[int, float]]) -> None:
+        self._received.update(
+            [(device_no, received_s // _DAY_S) for device_no, received_s in records]
+        )
 
     def stored(self, counts: store.Counts) -> None:
         for key, count in counts.items():
@@ -94,7 +101,7 @@ class _Ledger:
             row["duplicate"] = row["received"] - row["stored"]
 
     def count(self, device_no: int, received_s: float, outcome: str, count: int = 1) -> None:
-        row = self._row(self._key(device_no, int(received_s // _DAY_S)))
+        row = self._row(self._key(device_no, received_s // _DAY_S))
         row["received"] += count
         row[outcome] += count
 
@@ -109,7 +116,7 @@ class _Ledger:
             columns[name] = [self._rows[key][name] for key in keys]
         return columns
 
-    def _key(self, device_no: int, day: int) -> _Key:
+    def _key(self, device_no: int, day: float) -> _Key:
         device = self._devices[device_no]
         on = datetime.fromtimestamp(day * _DAY_S, UTC).date()
         return device.tenant_id, device.device_id, on
@@ -119,31 +126,43 @@ class _Ledger:
 
 
 def _touch_days(cursor: store.Cursor, batch: Batch, fresh: set[tuple[int, UUID]]) -> None:
-    since: dict[tuple[int, UUID, date], float] = {}
+    # Device number and slot are cheap to compare; people and dates are looked at once each.
+    earliest: dict[tuple[int, int], tuple[float, DutySlot]] = {}
     for record in batch.fixes:
-        device = batch.devices[record.device_no]
-        if (device.tenant_id, device.device_id) not in fresh:
-            continue
-        for work_on in record.slot.work_on:
-            key = (device.tenant_id, device.employee_id, work_on)
-            fixed_s = record.fix.fixed_s
-            if fixed_s < since.get(key, float("inf")):
-                since[key] = fixed_s
+        fixed_s, slot = record.fix.fixed_s, record.slot
+        known = earliest.get((record.device_no, id(slot)))
+        if known is None or fixed_s < known[0]:
+            earliest[record.device_no, id(slot)] = (fixed_s, slot)
+    since: dict[tuple[int, UUID, date], float] = {}
+    for (device_no, _), (fixed_s, slot) in earliest.items():
+        device = batch.devices[device_no]
+        if (device.tenant_id, device.device_id) in fresh:
+            for work_on in slot.work_on:
+                day = (device.tenant_id, device.employee_id, work_on)
+                since[day] = min(fixed_s, since.get(day, fixed_s))
     columns = _transpose(("tenant_id", "employee_id", "work_on"), since)
     store.insert_touched(cursor, columns | {"since_s": list(since.values())})
 
 
+def _place_of(record: FixRecord) -> tuple[float, int]:
+    """Order of last positions: by time, then by key, so that it is the same in any order."""
+    return record.fix.fixed_s, record.fix.key
+
+
 def _keep_positions(cursor: store.Cursor, batch: Batch) -> tuple[FixRecord, ...]:
-    newest: dict[tuple[int, UUID], FixRecord] = {}
+    by_device: dict[int, FixRecord] = {}
     not_evidence = int(NOT_EVIDENCE)
     for record in batch.fixes:
-        if record.flags & not_evidence:
-            continue
-        device = batch.devices[record.device_no]
-        key = (device.tenant_id, device.employee_id)
-        best = newest.get(key)
-        if best is None or (record.fix.fixed_s, record.fix.key) > (best.fix.fixed_s, best.fix.key):
-            newest[key] = record
+        if not record.flags & not_evidence:
+            best = by_device.get(record.device_no)
+            if best is None or _place_of(record) > _place_of(best):
+                by_device[record.device_no] = record
+    newest: dict[tuple[int, UUID], FixRecord] = {}
+    for device_no, record in by_device.items():
+        device = batch.devices[device_no]
+        person = (device.tenant_id, device.employee_id)
+        if person not in newest or _place_of(record) > _place_of(newest[person]):
+            newest[person] = record
     if not newest:
         return ()
     ordered = sorted(newest)
@@ -171,16 +190,18 @@ def _keep_positions(cursor: store.Cursor, batch: Batch) -> tuple[FixRecord, ...]
     return tuple(newest[key] for key in ordered if key in moved)
 
 
-_HEALTH = ("seen_at", "fixed_at", "battery_pct", "charging", "connection", "mode", "lost_at")
+_TOLD = ("battery_pct", "charging", "connection", "mode")
+_HEALTH = ("seen_at", "fixed_at", *_TOLD, "lost_at")
 
 
 def _keep_health(cursor: store.Cursor, batch: Batch) -> None:
-    rows: dict[tuple[int, UUID], dict[str, Any]] = {}
+    by_device: dict[int, dict[str, Any]] = {}
 
     def row_of(device_no: int, received_s: float) -> dict[str, Any]:
-        device = batch.devices[device_no]
-        row = rows.setdefault((device.tenant_id, device.device_id), {"seen_at": received_s})
-        if received_s >= row["seen_at"]:
+        row = by_device.get(device_no)
+        if row is None:
+            row = by_device[device_no] = {"seen_at": received_s}
+        elif received_s >= row["seen_at"]:
             row["seen_at"] = received_s
             row["lost_at"] = None
         return row
@@ -190,15 +211,16 @@ def _keep_health(cursor: store.Cursor, batch: Batch) -> None:
         fix = record.fix
         if fix.fixed_s >= row.get("fixed_at", 0.0):
             row["fixed_at"] = fix.fixed_s
-            for name in ("battery_pct", "charging", "connection", "mode"):
-                if (value := getattr(fix, name)) is not None:
-                    row[name] = value
+            told = (fix.battery_pct, fix.charging, fix.connection, fix.mode)
+            row.update((n, v) for n, v in zip(_TOLD, told, strict=True) if v is not None)
     for event in batch.events:
         row = row_of(event.device_no, event.received_s)
         if event.lost:
             row["lost_at"] = event.received_s
         if event.health is not None:
             row["status"] = json.dumps(event.health)
+    owners = batch.devices
+    rows = {(owners[no].tenant_id, owners[no].device_id): row for no, row in by_device.items()}
     ordered = sorted(rows)
     columns = _transpose(("tenant_id", "device_id"), ordered)
     for name in (*_HEALTH, "status"):

@@ -44,8 +44,11 @@ class Site:
     intake: Intake
 
     def take(self, *messages: Message, intake: Intake | None = None) -> Taken:
+        chosen = intake or self.intake
         with unit_of_work(self.sessions, tenant_id=None) as session:
-            return (intake or self.intake).take(session, messages)
+            taken = chosen.take(session, messages)
+        chosen.committed(taken, NOW.timestamp())
+        return taken
 
     def execute(self, statement: str, *values: object) -> None:
         with psycopg.connect(plain_url(self.urls.superuser)) as connection:
@@ -207,6 +210,21 @@ def test_a_device_beyond_its_rate_is_quarantined_and_others_are_not(site: Site) 
     recorded = site.take(*flood, _fix(honest, NOW), intake=intake).recorded
     assert (recorded.stored, recorded.quarantined) == (11, 20)
     assert _stored(site, honest) == 1
+    late = [_fix(flooder, NOW - timedelta(minutes=no)) for no in range(1, 4)]
+    assert site.take(*late, intake=intake).recorded.quarantined == 3
+
+
+def test_a_batch_that_failed_costs_a_device_nothing(site: Site) -> None:
+    (phone,) = _crew(site)
+    intake = Intake(
+        directory=LookUp(VAULT), vault=VAULT, limiter=RateLimiter(RateLimit(per_s=0, burst=5))
+    )
+    batch = [_fix(phone, NOW - timedelta(seconds=no)) for no in range(5)]
+    for _ in range(3):
+        with site.sessions() as session:
+            assert intake.take(session, batch).recorded.stored == 5
+            session.rollback()
+    assert site.take(*batch, intake=intake).recorded.stored == 5
 
 
 def test_a_replay_lets_in_what_can_be_stored_now_and_only_once(own_site: Site) -> None:
