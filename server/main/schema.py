@@ -9,7 +9,9 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from server.clock import SystemClock
-from server.db.engine import make_engine
+from server.db.engine import make_engine, make_session_factory
+from server.db.session import unit_of_work
+from server.people.services import forget_expired
 from server.settings import Settings
 from server.tracking.partitions import look_after_partitions
 
@@ -41,8 +43,11 @@ def _look_after_partitions(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL lock_timeout = '10s'"))
         done = look_after_partitions(connection, SystemClock())
+    with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+        forgotten = forget_expired(session, SystemClock())
     engine.dispose()
     click.echo(
         f"partitions: {len(done.created)} made, {len(done.dropped)} dropped, "
-        f"{done.moved_rows} fixes moved; {done.quarantine_deleted} quarantined messages deleted"
+        f"{done.moved_rows} fixes moved; {done.quarantine_deleted} quarantined messages and "
+        f"{forgotten} ended sessions deleted"
     )

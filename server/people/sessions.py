@@ -19,7 +19,15 @@ from server.clock import Clock
 from server.db.session import enter_tenant
 from server.errors import Unauthenticated
 from server.people import passwords
-from server.people.models import Account, Employee, Grant, Role, Session, Tenant
+from server.people.models import (
+    Account,
+    Employee,
+    EnrolmentTicket,
+    Grant,
+    Role,
+    Session,
+    Tenant,
+)
 from server.people.policy import local_date
 from server.people.rules import Principal
 
@@ -263,6 +271,21 @@ def raise_epoch(session: DbSession, *, tenant_id: int, account_id: UUID) -> None
         .where(Account.tenant_id == tenant_id, Account.id == account_id)
         .values(epoch=Account.epoch + 1)
     )
+
+
+def forget_expired(session: DbSession, clock: Clock) -> int:
+    """Delete ended sessions and tickets of all tenants; runs with the owner's rights.
+
+    Returns
+    -------
+    How many rows went.
+    """
+    now = clock.now()
+    ended = session.execute(
+        delete(Session).where(or_(Session.expires_at <= now, Session.seen_at <= now - IDLE))
+    )
+    dead = session.execute(delete(EnrolmentTicket).where(EnrolmentTicket.expires_at <= now))
+    return sum(getattr(result, "rowcount", 0) for result in (ended, dead))
 
 
 def _grants_in_force(

@@ -65,13 +65,16 @@ def test_an_unknown_command_is_one_clear_line_and_exit_2() -> None:
 @pytest.mark.parametrize(
     "name", ["ingest", "gatekeeper", "engine", "web", "stream", "migrate", "upkeep"]
 )
-def test_a_missing_setting_is_one_line_and_exit_2(name: str) -> None:
-    done = outpost(name)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("outpost: OUTPOST_")
-    assert "is not set" in done.stderr
+def test_a_missing_setting_is_one_line_and_exit_2(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _only(monkeypatch, {})
+    assert run([name]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("outpost: OUTPOST_")
+    assert "is not set" in said.err
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,11 @@ def test_a_missing_setting_is_one_line_and_exit_2(name: str) -> None:
     ],
 )
 def test_unsafe_settings_stop_the_start(
-    stack: Stack, change: dict[str, str], complaint: str
+    stack: Stack,
+    change: dict[str, str],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     env = {
         **stack.settings_env(),
@@ -95,10 +102,11 @@ def test_unsafe_settings_stop_the_start(
         "OUTPOST_PUBLIC_URL": "https://outpost.example",
         "OUTPOST_SECRET_KEY": "k3yk3yk3yk3yk3yk3yk3yk3yk3yk3yk3yk3y",
     }
-    done = outpost("web", env={**env, **change})
-    assert done.returncode == 2
-    assert complaint in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    _only(monkeypatch, {**env, **change})
+    assert run(["web"]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_database_that_is_away_is_one_line_and_exit_1(stack: Stack) -> None:
@@ -182,6 +190,13 @@ def test_migrate_brings_an_empty_database_up_and_may_be_repeated(stack: Stack) -
         assert count > 15
     finally:
         stack.postgres.drop_database(name)
+
+
+def _only(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
+    for name in [name for name in os.environ if name.startswith("OUTPOST_")]:
+        monkeypatch.delenv(name)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
 
 
 def _hire(database: DatabaseUrls) -> None:

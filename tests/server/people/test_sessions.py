@@ -9,8 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session as DbSession
 from sqlalchemy.orm import sessionmaker
 
+from fixtures.stack import DatabaseUrls
 from server.audit.models import SecurityEvent
 from server.clock import ManualClock
+from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.errors import Unauthenticated
 from server.people import services
@@ -273,3 +275,18 @@ def test_sign_in_names_are_login_and_tenant() -> None:
     assert split_sign_in_name(" Ann.Lee@acme ") == ("ann.lee", "acme")
     assert split_sign_in_name("ann") is None
     assert split_sign_in_name("ann@") is None
+
+
+def test_upkeep_forgets_ended_sessions_of_all_tenants_and_keeps_live_ones(
+    desk: Desk, module_database: DatabaseUrls
+) -> None:
+    desk.clock.advance(timedelta(days=2))
+    old = [desk.sign_in("auditor@alpha"), desk.sign_in("auditor@beta")]
+    desk.clock.advance(IDLE)
+    live = desk.sign_in("auditor@alpha")
+    engine = make_engine(module_database.owner, pool_size=1)
+    with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+        assert services.forget_expired(session, desk.clock) >= len(old) - 1
+        kept = session.scalars(select(Session.secret_hash)).all()
+    engine.dispose()
+    assert list(kept) == [live.secret_hash]
