@@ -21,6 +21,8 @@ __all__ = [
     "record_security_event",
 ]
 
+LOOK_QUOTA = "look_quota"
+"""Detail of the refusal and kind of the security event when an account looks at too many."""
 COALESCE = timedelta(hours=1)
 LOOKS_PER_HOUR = 20
 """People whose tracks one account may open within an hour before it must explain itself."""
@@ -146,7 +148,7 @@ def check_look_quota(session: Session, principal: Actor, subject: UUID, *, now: 
     )
     count = session.scalar(select(func.count()).select_from(seen.subquery())) or 0
     if count >= LOOKS_PER_HOUR:
-        raise TooManyRequests("look_quota", retry_after_s=int(COALESCE.total_seconds()))
+        raise TooManyRequests(LOOK_QUOTA, retry_after_s=int(COALESCE.total_seconds()))
 
 
 def record_security_event(

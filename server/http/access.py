@@ -23,6 +23,8 @@ def install(app: Flask) -> None:
 
 def _admit() -> None:
     if request.endpoint is None:
+        # The page that says so speaks the viewer's language, like every other.
+        g.principal = _find_principal()
         return
     marker = marker_of(request.endpoint, current_app.view_functions[request.endpoint])
     if marker is None:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
 
+from server.audit.services import LOOK_QUOTA, record_security_event
 from server.errors import (
     ConfigurationError,
     Conflict,
@@ -30,6 +31,7 @@ from server.errors import (
     Unauthenticated,
     Unavailable,
 )
+from server.http.context import principal, transaction
 from server.http.requests import request_id
 
 _log = logging.getLogger(__name__)
@@ -95,12 +97,23 @@ def _refused(error: OutpostError) -> AnyResponse:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("refused: %s", error.code, exc_info=error)
     retry = error.retry_after_s if isinstance(error, TooManyRequests) else None
+    if isinstance(error, TooManyRequests) and error.detail == LOOK_QUOTA:
+        _tell_auditors()
     if isinstance(error, NotFound):
         return answer(Problem(status, NotFound.code))
     if isinstance(error, Unavailable):
         retry = 10
     detail = error.detail if status < HTTPStatus.INTERNAL_SERVER_ERROR else ""
     return answer(Problem(status, error.code, detail, error.fields or None, retry))
+
+
+def _tell_auditors() -> None:
+    # The refused transaction is gone; that somebody tried is worth one of its own.
+    viewer = principal()
+    with transaction() as session:
+        record_security_event(
+            session, tenant_id=viewer.tenant_id, actor_id=viewer.account_id, kind=LOOK_QUOTA
+        )
 
 
 def _csrf_failed(error: CSRFError) -> AnyResponse:
@@ -185,7 +198,7 @@ def _words(problem: Problem) -> tuple[str, str]:
     }
     if problem.code == "csrf":
         return known[403][0], _("The form was open too long. Go back, reload and send it again.")
-    if problem.code == "look_quota":
+    if problem.detail == LOOK_QUOTA:
         return known[429][0], _(
             "You opened the tracks of many people within an hour. This was noted."
         )

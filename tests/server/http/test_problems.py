@@ -8,8 +8,12 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 from redis.exceptions import ConnectionError as RedisDown
+from sqlalchemy.orm import Session, sessionmaker
 
 from fixtures.stack.ports import free_port
+from server.audit.queries import recent_security_events
+from server.audit.services import LOOK_QUOTA
+from server.db.session import unit_of_work
 from server.errors import (
     Conflict,
     Forbidden,
@@ -36,6 +40,7 @@ RAISED: dict[str, Exception] = {
     "missing": NotFound(None, "secret reason why"),
     "conflict": Conflict("stale"),
     "many": TooManyRequests(retry_after_s=77),
+    "curious": TooManyRequests(LOOK_QUOTA),
     "down": Unavailable("broker_down"),
     "redis": RedisDown("connection to secret-host refused"),
     "bug": RuntimeError("secret detail of a bug"),
@@ -48,7 +53,7 @@ def failing_app(settings: Settings, world: World) -> Iterator[Flask]:
 
     @made.get("/fail/<name>")
     @made.get("/api/fail/<name>")
-    @public("raises on purpose in this test")
+    @public("raises on purpose in this test", session=True)
     def fail(name: str) -> str:
         raise RAISED[name]
 
@@ -160,6 +165,19 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
 def test_what_is_too_large_is_refused(client: FlaskClient) -> None:
     assert client.post("/api/echo", base_url=BASE, data=b"x" * 1_000_000).status_code == 200
     assert client.post("/api/echo", base_url=BASE, data=b"x" * 1_100_000).status_code == 413
+
+
+def test_looking_at_too_many_people_is_told_to_auditors(
+    failing_app: Flask, world: World, app_sessions: sessionmaker[Session]
+) -> None:
+    login = world.alpha.logins["supervisor_north"]
+    client = signed_in(failing_app, world.alpha, login)
+    page = client.get("/fail/curious", base_url=BASE)
+    assert page.status_code == 429
+    assert "This was noted" in page.text
+    with unit_of_work(app_sessions, tenant_id=world.alpha.id) as session:
+        events = recent_security_events(session, tenant_id=world.alpha.id)
+    assert [e.actor_id for e in events if e.kind == LOOK_QUOTA] == [login.account_id]
 
 
 @pytest.fixture
