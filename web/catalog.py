@@ -61,7 +61,7 @@ def read_catalog(path: Path) -> Catalog:
 def extract() -> Catalog:
     """Collect the messages of the whole source, with the files that use them."""
     with (WEB / "babel.cfg").open(encoding="utf-8") as file:
-        methods, options = parse_mapping_cfg(file)
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
     found = Catalog(charset="utf-8")
     for name in ("web", "server", "mobile_api"):
         base = ROOT / name

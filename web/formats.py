@@ -4,7 +4,9 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_time, get_timezone_gmt
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import get_locale
+
+from web.texts import _, ngettext
 
 
 def clock_time(at: datetime, zone: str, *, seconds: bool = False) -> str:
@@ -39,14 +41,14 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return ngettext("%(num)d min", "%(num)d min", minutes)
     hours, rest = divmod(minutes, 60)
-    return gettext("%(hours)d h %(minutes)d min", hours=hours, minutes=rest)
+    return _("%(hours)d h %(minutes)d min", hours=hours, minutes=rest)
 
 
 def distance(metres: float) -> str:
     """Return a length: whole metres below 1 km, then kilometres with one decimal."""
     if metres < 1000:
-        return gettext("%(metres)d m", metres=round(metres))
-    return gettext("%(kilometres)s km", kilometres=f"{metres / 1000:.1f}")
+        return _("%(metres)d m", metres=round(metres))
+    return _("%(kilometres)s km", kilometres=f"{metres / 1000:.1f}")
 
 
 def initial(name: str) -> str:

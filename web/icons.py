@@ -1,4 +1,4 @@
-"""Line icons (lucide) and the six status shapes, inlined as SVG so that they take the text colour."""
+"""Line icons (lucide) and the six status shapes, inlined as SVG to take the text colour."""
 
 import re
 from functools import lru_cache

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, current_app, request, url_for
 from flask.sansio.blueprints import BlueprintSetupState
 from flask_babel import get_locale
 from markupsafe import Markup
+from werkzeug.wrappers import Response as AnyResponse
 
 from server.findings.queries import FindingFilter, FindingState, ReviewState, list_findings
 from server.http.context import now, principal_or_none, transaction
@@ -77,7 +78,7 @@ def _frame() -> dict[str, Any]:
 
 @blueprint.get("/i18n/<locale>.json")
 @public("texts of the pages, the same for everybody")
-def messages(locale: str) -> Response:
+def messages(locale: str) -> AnyResponse:
     """Texts that browser modules show, in one language."""
     body = catalog.browser_catalog(locale if locale in LOCALES else "en")
     response = Response(body, mimetype="application/json")

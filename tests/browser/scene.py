@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 from redis import Redis
 from sqlalchemy import Engine as DatabaseEngine
+from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from fixtures.demo.door import Door
@@ -172,7 +173,6 @@ def opened(stack: Stack, urls: DatabaseUrls) -> Iterator[Scene]:
 @contextmanager
 def _served(app: Flask) -> Iterator[BaseWSGIServer]:
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -199,19 +199,29 @@ def _hire(scene: Scene) -> None:
     vault = Vault(bytes(range(32)))
     broker = BrokerAddress("127.0.0.1", 8883, tls=False)
     with unit_of_work(parts_of(scene.app).sessions, tenant_id=scene.tenant_id) as session:
-        common = {"tenant_id": scene.tenant_id}
-        top = people.top_unit(session, **common).id
+        tenant_id = scene.tenant_id
+        top = people.top_unit(session, tenant_id=tenant_id).id
         branch = people.add_unit(
-            session, clock, parent_id=top, kind=UnitKind.BRANCH, name="华北分公司", **common
+            session,
+            clock,
+            parent_id=top,
+            kind=UnitKind.BRANCH,
+            name="华北分公司",
+            tenant_id=tenant_id,
         ).id
         teams = [
             people.add_unit(
-                session, clock, parent_id=branch, kind=UnitKind.TEAM, name=name, **common
+                session, clock, parent_id=branch, kind=UnitKind.TEAM, name=name, tenant_id=tenant_id
             ).id
             for name in ("城东一组", "城西二组", "中心督导组")
         ]
         foreign = people.add_unit(
-            session, clock, parent_id=top, kind=UnitKind.BRANCH, name="华南分公司", **common
+            session,
+            clock,
+            parent_id=top,
+            kind=UnitKind.BRANCH,
+            name="华南分公司",
+            tenant_id=tenant_id,
         ).id
         names = [*(name for name, _post, _story in CAST), "看不见", "督察", "李员工"]
         for number, name in enumerate(names):
@@ -224,7 +234,7 @@ def _hire(scene: Scene) -> None:
                 unit_id=unit,
                 hired_on=HIRED_ON,
                 phone="+358401234567",
-                **common,
+                tenant_id=tenant_id,
             ).id
             if name in {"督察", "李员工"}:
                 continue
@@ -236,7 +246,7 @@ def _hire(scene: Scene) -> None:
                 label="phone",
                 broker=broker,
                 vault=vault,
-                **common,
+                tenant_id=tenant_id,
             )
             scene.devices[name] = device.device_id
         for login, name, role in (
@@ -250,31 +260,36 @@ def _hire(scene: Scene) -> None:
                 name=name,
                 password=PASSWORD,
                 employee_id=scene.employees[name],
-                **common,
+                tenant_id=tenant_id,
             )
             scene.accounts[login] = account.id
             if role is not None:
                 people.grant_role(
-                    session, clock, account_id=account.id, role=role, unit_id=branch, **common
+                    session,
+                    clock,
+                    account_id=account.id,
+                    role=role,
+                    unit_id=branch,
+                    tenant_id=tenant_id,
                 )
         _roster(scene, session, branch, foreign)
 
 
-def _roster(scene: Scene, session: object, branch: UUID, foreign: UUID) -> None:
+def _roster(scene: Scene, session: Session, branch: UUID, foreign: UUID) -> None:
     now = datetime.now(UTC).astimezone(ZoneInfo(ZONE))
     starts, ends = now - _BEFORE, now + timedelta(hours=6)
     scene.work_on = starts.date()
     clock = ManualClock(datetime.now(UTC) - timedelta(days=2))
-    common = {"tenant_id": scene.tenant_id}
+    tenant_id = scene.tenant_id
     made = [
         posts.create_post(
-            session,  # type: ignore[arg-type]
+            session,
             clock,
             unit_id=unit,
             name=name,
             zone=ZONE,
             shape={"type": "Point", "coordinates": [lon, lat], "radius_m": radius},
-            **common,
+            tenant_id=tenant_id,
         )
         for unit, (name, lon, lat, radius) in (
             *((branch, place) for place in PLACES),
@@ -282,24 +297,24 @@ def _roster(scene: Scene, session: object, branch: UUID, foreign: UUID) -> None:
         )
     ]
     shift = posts.create_shift(
-        session,  # type: ignore[arg-type]
+        session,
         name="日班",
         starts=starts.time().replace(second=0, microsecond=0),
         ends=ends.time().replace(second=0, microsecond=0),
-        **common,
+        tenant_id=tenant_id,
     )
     for name, post, story in (*CAST, ("看不见", 3, "inside")):
         if story == "free":
             continue
         scene.entries[name] = posts.assign_shift(
-            session,  # type: ignore[arg-type]
+            session,
             clock,
             employee_id=scene.employees[name],
             shift_id=shift,
             on_date=scene.work_on,
             post_id=None if post is None else made[post],
             zone=ZONE,
-            **common,
+            tenant_id=tenant_id,
         )
 
 

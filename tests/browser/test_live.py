@@ -6,14 +6,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from server.people.sessions import parse_cookie, sign_out
 from server.db.session import unit_of_work
+from server.people.sessions import parse_cookie, sign_out
 from tests.browser.conftest import sign_in
 from tests.browser.scene import PLACES, Scene
 from tests.browser.witness import Witness
 from tests.factories.browser import parts_of
 
 pytestmark = pytest.mark.browser
+
 
 def open_map(page: Page, scene: Scene, query: str = "") -> None:
     page.goto(f"{scene.url}/live{query}")

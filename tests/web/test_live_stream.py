@@ -20,7 +20,7 @@ from server.main.app import create_stream_app
 from server.people import services
 from server.people.sessions import Credential, open_session, parse_cookie, sign_out
 from server.settings import Settings
-from server.tracking.live import LiveEvent, LivePublisher, LiveType, cursor, stream_key
+from server.tracking.live import LiveEvent, LivePublisher, LiveType, cursor
 from tests.factories.browser import parts_of
 from tests.factories.sse import EventSource
 from tests.factories.world import Login, TenantWorld, World, build_world
@@ -73,7 +73,6 @@ def desk(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
     world = build_world(module_database, clock)
     app = create_stream_app(settings, clock=clock)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     with Redis.from_url(stack.redis.url) as redis:
@@ -98,8 +97,7 @@ def test_an_event_of_the_own_branch_arrives_with_its_stream_id(desk: Desk) -> No
         source.next("ping")
         desk.move(employee, 1)
         event = source.next("pos")
-    newest = desk.redis.xrevrange(stream_key(desk.alpha.id), count=1)[0]  # type: ignore[index]
-    assert event.id == newest[0].decode()
+    assert event.id == cursor(desk.redis, desk.alpha.id), "nothing came after it"
     assert event.data == {"id": str(employee), "n": 1}
 
 

@@ -1,7 +1,6 @@
 """Where people land, how they find somebody, and how the pages look to them."""
 
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -80,11 +79,18 @@ def preferences() -> Response:
 
 def _people(session: Session, viewer: Principal, words: str) -> list[EmployeeView]:
     """People one leads and people one administers; each list has its own rule."""
-    found: dict[UUID, EmployeeView] = {}
-    for action in (Action.VIEW_PERSON, Action.VIEW_PEOPLE):
-        scope = employees_in_scope(viewer, action, now=now())
-        for one in people(session, viewer, scope, now=now(), search=words, limit=LIMIT):
-            found[one.id] = one
+    found = {
+        one.id: one
+        for action in (Action.VIEW_PERSON, Action.VIEW_PEOPLE)
+        for one in people(
+            session,
+            viewer,
+            employees_in_scope(viewer, action, now=now()),
+            now=now(),
+            search=words,
+            limit=LIMIT,
+        )
+    }
     return sorted(found.values(), key=lambda one: (one.name, one.number))[:LIMIT]
 
 

@@ -48,7 +48,8 @@ def events() -> Response:
         subscription, missed = stack.enter_context(joined)
     except RedisError as error:
         raise Unavailable("live feed") from error
-    response = Response(_body(stack, _hub(), subscription, missed, watch), mimetype="text/event-stream")
+    body = _body(stack, _hub(), subscription, missed, watch)
+    response = Response(body, mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     # A client that goes away before the first byte must give its place back too.

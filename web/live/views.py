@@ -70,9 +70,7 @@ def trail_of(employee_id: UUID) -> dict[str, Any]:
     with transaction() as session:
         person = scoped_employee(session, viewer, Action.VIEW_LIVE, employee_id, now=at)
         fixes = trail(session, tenant_id=viewer.tenant_id, employee_id=person.id, now=at)
-        record_looks(
-            session, viewer, [person.id], Purpose.LIVE_SUPERVISION, "live_trail", now=at
-        )
+        record_looks(session, viewer, [person.id], Purpose.LIVE_SUPERVISION, "live_trail", now=at)
     return picture.trail_as_json(fixes)
 
 
