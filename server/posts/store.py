@@ -104,6 +104,8 @@ def entries_between(start_at: datetime, end_at: datetime) -> Select[RosterEntry]
         .exists()
     )
     return select(RosterEntry).where(
+        # Every index begins with the tenant, which a role that sees all tenants has to name.
+        RosterEntry.tenant_id.in_(select(tenants.c.id)),
         RosterEntry.cancelled_at.is_(None),
         RosterEntry.starts_at < end_at,
         # Lets the index on starts_at bound the search from below as well.
@@ -116,6 +118,7 @@ def entries_between(start_at: datetime, end_at: datetime) -> Select[RosterEntry]
 def closing_between(start_at: datetime, end_at: datetime) -> Select[Excusal]:
     """Return the SQL for leave and pause in force that meet `[start_at, end_at)`."""
     return select(Excusal).where(
+        Excusal.tenant_id.in_(select(tenants.c.id)),
         Excusal.withdrawn_at.is_(None),
         Excusal.kind.in_(sorted(CLOSES_DUTY)),
         Excusal.starts_at < end_at,
@@ -152,8 +155,7 @@ def affected_days(
     if post_id is not None:
         query = query.where(RosterEntry.post_id == post_id)
     return [
-        AffectedDay(row.employee_id, row.on_date, row.starts_at)
-        for row in session.scalars(query)
+        AffectedDay(row.employee_id, row.on_date, row.starts_at) for row in session.scalars(query)
     ]
 
 

@@ -70,7 +70,8 @@ _QUEUE_BEGUN = text(
     """
     INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at)
     SELECT DISTINCT r.tenant_id, r.employee_id, r.on_date, r.starts_at
-    FROM roster_entries r
+    FROM tenants c
+    JOIN roster_entries r ON r.tenant_id = c.id
     JOIN employees e ON e.tenant_id = r.tenant_id AND e.id = r.employee_id
         AND (e.left_on IS NULL OR e.left_on > r.on_date)
     LEFT JOIN person_days d ON d.tenant_id = r.tenant_id AND d.employee_id = r.employee_id

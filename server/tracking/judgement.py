@@ -12,10 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from geo import ALGORITHM_VERSION
-from geo.fix import NOT_EVIDENCE, FixArray, to_epoch_s
+from geo.fix import NOT_EVIDENCE, FixArray, from_epoch_s, to_epoch_s
 from geo.offpost import OffPostInterval, detect_off_post
 from geo.policy import OffPostPolicy
 from geo.presence import Gap, Presence, Window, detect_gaps, detect_presence
+from geo.sides import judge_sides
 from server.findings.rules import DayKey, FindingDraft, FindingKind
 from server.posts.queries import DutyWindow, FenceVersion
 from server.tracking.evidence import gap_evidence, off_post_evidence
@@ -24,7 +25,7 @@ from server.tracking.rules import LiveStatus, PresenceState, live_status
 from server.tracking.summary import outline
 
 _LONGEST_WAIT: Final = timedelta(minutes=5)
-_MOMENT: Final = timedelta(seconds=1)
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +270,7 @@ def _current(
         roster_entry_id=piece.window.roster_entry_id,
         post_id=piece.window.post_id,
         state=state,
-        since_at=tiles[-1].start if tiles else piece.window.starts_at,
+        since_at=tiles[-1].start if tiles else piece.span.start,
         distance_m=_distance_m(known, piece.fence),
         finding_id=finding_id,
         status=live_status(
@@ -280,13 +281,13 @@ def _current(
             now=as_of,
             thresholds=facts.thresholds,
         ),
-        due_at=_due_at(facts, piece, known, as_of),
+        due_at=_due_at(facts, here[0], as_of),
     )
 
 
 def _known(fixes: FixArray, piece: _Piece, as_of: datetime) -> FixArray:
     """Credible fixes of this duty up to the watermark."""
-    seen = fixes.between(piece.window.opens_at, as_of + timedelta(microseconds=1))
+    seen = fixes.between(piece.window.opens_at, as_of + _INSTANT)
     return seen.take((~seen.has(NOT_EVIDENCE)).nonzero()[0])
 
 
@@ -299,21 +300,40 @@ def _distance_m(known: FixArray, fence: FenceVersion | None) -> float | None:
     return round(max(away, 0.0), 1)
 
 
-def _due_at(facts: DayFacts, piece: _Piece, known: FixArray, as_of: datetime) -> datetime:
+def _due_at(facts: DayFacts, judged: _Judged, as_of: datetime) -> datetime:
     """First instant after `as_of` at which time alone can change the answer.
 
     Ends of spans, excusals, silence that grows too long, a fix whose clock is ahead; and in
-    any case a look every five minutes, because a silence may be older than the newest fix
-    that counts for nothing.
+    any case a look every five minutes.
     """
-    silence = timedelta(seconds=facts.policy.presence.max_gap_s) + _MOMENT
-    ahead = facts.fixes.epoch_s > to_epoch_s(as_of)
+    piece = judged.piece
+    silence = timedelta(seconds=facts.policy.presence.max_gap_s) + _INSTANT
+    # What begins at the very watermark has no length yet.
+    if piece.span.start == as_of:
+        return as_of + _INSTANT
+    ahead = facts.fixes.epoch_s >= to_epoch_s(as_of)
     instants = [
         piece.span.end,
         as_of + _LONGEST_WAIT,
         *(at for e in facts.excusals for at in (e.starts_at, e.ends_at)),
-        (known.fixed_at(-1) if len(known) else piece.window.starts_at) + silence,
+        (_last_evidence_at(facts, judged, as_of) or piece.span.start) + silence,
     ]
     if ahead.any():
-        instants.append(facts.fixes.fixed_at(int(ahead.argmax())))
+        instants.append(max(facts.fixes.fixed_at(int(ahead.argmax())), as_of + _INSTANT))
     return min(at for at in instants if at > as_of)
+
+
+def _last_evidence_at(facts: DayFacts, judged: _Judged, as_of: datetime) -> datetime | None:
+    """Newest fix that the next silence is counted from; looks at the tail only."""
+    policy = judged.presence.policy if judged.presence is not None else facts.policy.presence
+    reach = timedelta(seconds=policy.max_gap_s + policy.spike_max_s)
+    tail = facts.fixes.between(
+        max(as_of - reach, judged.piece.span.start - timedelta(seconds=policy.max_gap_s)),
+        as_of + _INSTANT,
+    )
+    if judged.piece.fence is None:
+        counts = ~tail.has(NOT_EVIDENCE)
+    else:
+        counts = judge_sides(tail, judged.piece.fence.geofence, policy=policy).evidence
+    times = tail.epoch_s[counts]
+    return from_epoch_s(float(times[-1])) if len(times) else None

@@ -1,0 +1,196 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geo.distance import destination
+from geo.fix import Fix, FixArray, Source
+from geo.geofence import Geofence
+from geo.policy import Policy
+from server.findings.rules import DayKey, FindingKind, FindingState
+from server.posts.queries import DutyWindow, ExcusalKind, ExcusalView, FenceVersion
+from server.tracking.facts import DayFacts
+from server.tracking.judgement import DayVerdict, judge_day
+from server.tracking.rules import LiveThresholds, PresenceState
+
+NINE = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
+SIX = NINE + timedelta(hours=9)
+LON_DEG, LAT_DEG = 121.4737, 31.2304
+POST = UUID(int=3)
+KEY = DayKey(1, UUID(int=1), date(2026, 11, 18))
+
+
+def at(minute: float) -> datetime:
+    return NINE + timedelta(minutes=minute)
+
+
+def fix(minute: float, east_m: float, *, accuracy_m: float = 8.0) -> Fix:
+    lon, lat = destination(lon_deg=LON_DEG, lat_deg=LAT_DEG, azimuth_deg=90.0, distance_m=east_m)
+    return Fix(
+        fixed_at=at(minute),
+        lon_deg=lon,
+        lat_deg=lat,
+        accuracy_m=accuracy_m,
+        source=Source.GPS,
+        key=f"{minute:012.3f}",
+    )
+
+
+def window(start: datetime = NINE, end: datetime = SIX) -> DutyWindow:
+    grace = timedelta(minutes=10)
+    return DutyWindow(
+        tenant_id=1,
+        employee_id=KEY.employee_id,
+        roster_entry_id=UUID(int=2),
+        work_on=KEY.work_on,
+        starts_at=start,
+        ends_at=end,
+        opens_at=start - grace,
+        closes_at=end + grace,
+        post_id=POST,
+    )
+
+
+def fence(version: int = 1, *, since: datetime = NINE, radius_m: float = 100.0) -> FenceVersion:
+    return FenceVersion(
+        post_id=POST,
+        version_id=UUID(int=10 + version),
+        version=version,
+        valid_from_at=since - timedelta(days=1) if version == 1 else since,
+        valid_until_at=None,
+        geofence=Geofence.circle(lon_deg=LON_DEG, lat_deg=LAT_DEG, radius_m=radius_m),
+        grace_s=600,
+        buffer_m=None,
+    )
+
+
+def facts(*fixes: Fix) -> DayFacts:
+    return DayFacts(
+        key=KEY,
+        windows=[window()],
+        fences={POST: [fence()]},
+        excusals=[],
+        fixes=FixArray.from_fixes(fixes),
+        signs=[],
+        policy=Policy(),
+        thresholds=LiveThresholds(),
+    )
+
+
+def outing(start: datetime, end: datetime) -> ExcusalView:
+    return ExcusalView(
+        id=UUID(int=7),
+        tenant_id=1,
+        employee_id=KEY.employee_id,
+        kind=ExcusalKind.OUTING,
+        starts_at=start,
+        ends_at=end,
+        note=None,
+    )
+
+
+def test_before_duty_nothing_is_derived() -> None:
+    verdict = judge_day(facts(fix(-5, 0)), as_of=NINE)
+    assert verdict.as_of_at is None
+    assert (verdict.tiles, verdict.drafts, verdict.summary) == ((), (), {})
+
+
+def test_tiles_cover_duty_up_to_the_watermark() -> None:
+    verdict = judge_day(facts(*[fix(m, 0) for m in range(0, 100, 5)]), as_of=at(97))
+    assert verdict.tiles[0].starts_at == NINE
+    assert verdict.tiles[-1].ends_at == at(97)
+    assert not verdict.final
+
+
+def test_a_watermark_past_the_end_changes_nothing_more() -> None:
+    known = facts(*[fix(m, 0 if m < 300 else 500) for m in range(0, 540, 7)])
+    first, later = (judge_day(known, as_of=SIX + timedelta(hours=h)) for h in (0, 48))
+    assert first.final
+    assert first == later
+
+
+def test_leave_in_the_middle_splits_the_day() -> None:
+    known = facts(*[fix(m, 0) for m in range(0, 540, 5)])
+    split = replace(known, windows=[window(NINE, at(120)), window(at(240), SIX)])
+    verdict = judge_day(split, as_of=SIX)
+    assert [(t.starts_at, t.ends_at) for t in verdict.tiles] == [(NINE, at(120)), (at(240), SIX)]
+    assert judge_day(split, as_of=at(180)).current is None
+    assert not judge_day(split, as_of=at(180)).final
+
+
+def test_the_post_has_the_say_on_grace_and_edge() -> None:
+    known = facts(*[fix(m, 180) for m in range(0, 30, 2)])
+    assert any(d.kind is FindingKind.OFF_POST for d in judge_day(known, as_of=at(30)).drafts)
+    lenient = {POST: [replace(fence(), grace_s=3_600)]}
+    assert not judge_day(replace(known, fences=lenient), as_of=at(30)).drafts
+    wide = {POST: [replace(fence(), buffer_m=200.0)]}
+    assert not judge_day(replace(known, fences=wide), as_of=at(30)).drafts
+
+
+def test_a_post_without_a_shape_yet_is_expected_nowhere() -> None:
+    known = replace(facts(*[fix(m, 500) for m in range(0, 60, 2)]), fences={})
+    verdict = judge_day(known, as_of=at(60))
+    assert (list(verdict.tiles), list(verdict.drafts)) == ([], [])
+    assert verdict.current is not None
+    assert verdict.current.distance_m is None
+
+
+def test_an_open_absence_is_named_by_the_live_picture() -> None:
+    verdict = judge_day(facts(*[fix(m, 500) for m in range(0, 20, 2)]), as_of=at(19))
+    [draft] = verdict.drafts
+    assert verdict.current is not None
+    assert (draft.state, verdict.current.finding_id) == (FindingState.OPEN, draft.id)
+    assert verdict.current.state is PresenceState.OUTSIDE
+    assert verdict.current.distance_m == 400.0
+
+
+minutes = st.floats(-20, 400).map(lambda m: round(m, 1))
+fixes = st.lists(
+    st.builds(
+        fix,
+        minutes,
+        st.sampled_from([0.0, 90.0, 110.0, 160.0, 900.0]),
+        accuracy_m=st.sampled_from([5.0, 60.0, 1_500.0]),
+    ),
+    max_size=25,
+)
+
+
+def outlook(verdict: DayVerdict) -> tuple[object, ...] | None:
+    current = verdict.current
+    if current is None:
+        return None
+    findings = sorted((d.id, d.state) for d in verdict.drafts)
+    return current.state, current.since_at, current.finding_id, current.distance_m, findings
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    known=fixes,
+    as_of=st.floats(0.1, 400).map(at),
+    share=st.floats(0.0, 0.999),
+    out=st.tuples(minutes, st.floats(1, 90)),
+    reshaped=st.booleans(),
+)
+def test_nothing_changes_by_itself_before_it_is_due(
+    known: list[Fix],
+    as_of: datetime,
+    share: float,
+    out: tuple[float, float],
+    reshaped: bool,  # noqa: FBT001  # hypothesis names it
+) -> None:
+    versions = [fence(), *([fence(2, since=at(200), radius_m=800.0)] if reshaped else [])]
+    day = replace(
+        facts(*known),
+        fences={POST: versions},
+        excusals=[outing(at(out[0]), at(out[0] + out[1]))],
+    )
+    now = judge_day(day, as_of=as_of, with_trajectory=False)
+    assert now.current is not None
+    assert now.current.due_at > as_of
+    last = now.current.due_at - timedelta(microseconds=1)
+    until = min(as_of + (now.current.due_at - as_of) * share, last)
+    then = judge_day(day, as_of=until, with_trajectory=False)
+    assert outlook(then) == outlook(now)
