@@ -303,10 +303,11 @@ def _form_of(post: PostView) -> PostForm:
 
 
 def _with_errors(form: PostForm, error: OutpostError) -> PostForm:
-    known = {name: code for name, code in error.fields.items() if name not in {"lon", "lat"}}
-    form.errors = known or {"shape": error.code}
-    if error.code == "bad_number":
-        form.errors = dict(error.fields)
+    names = set(error.fields) or {"shape"}
+    if "shape" in names:
+        # Beside the shape, lon and lat are the place of the refusal, not typed fields.
+        names -= {"lon", "lat"}
+    form.errors = dict.fromkeys(names, error.code)
     return form
 
 

@@ -176,7 +176,9 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-    if (event.target.closest("input, select, textarea, summary, .menu")) return;
+    // Space does nothing on a chosen speed, so there it plays; elsewhere controls keep their keys.
+    const chosen = event.key === " " && event.target.matches("[name='speed']:checked");
+    if (!chosen && event.target.closest("input, select, textarea, summary, .menu")) return;
     if (event.key === " " && !event.target.closest("button, a")) setPlaying(!head.playing);
     else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       const direction = event.key === "ArrowLeft" ? -1 : 1;

@@ -1,0 +1,254 @@
+"""Devices: health, ledger, enrolment shown once, tickets, revocation."""
+
+import base64
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from urllib.parse import unquote
+
+import pytest
+from sqlalchemy import text
+
+from server.broker.passwords import verify_password
+from server.db.engine import make_engine
+from server.tracking.queries import DeviceHealthView
+from tests.factories.desk import NOON, Desk
+from web.devices.health import Condition, condition_of
+
+_LINK = re.compile(r'href="(owntracks:///config\?inline=[^"]+)"')
+_TICKET = re.compile(r"http://127\.0\.0\.1(/enrol/[^\"]+)\"")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _phones(office: Desk) -> None:
+    office.roster("employee")
+    office.roster("peer")
+    engine = make_engine(office.urls.ingest, pool_size=1)
+    with engine.begin() as connection:
+        for name, age_min, battery in (("employee", 2, 64), ("peer", 50, 55)):
+            device = office.alpha.devices[name].device_id
+            at = NOON - timedelta(minutes=age_min)
+            connection.execute(
+                text(
+                    "INSERT INTO device_health (tenant_id, device_id, seen_at, fixed_at,"
+                    " battery_pct, mode) VALUES (:tenant, :device, :at, :at, :battery, 'move')"
+                ),
+                {"tenant": office.alpha.id, "device": device, "at": at, "battery": battery},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO ingest_ledger (tenant_id, device_id, received_on, received,"
+                    " stored, duplicate, quarantined, off_duty, ignored)"
+                    " VALUES (:tenant, :device, :on, 131, 100, 11, 4, 13, 3)"
+                ),
+                {"tenant": office.alpha.id, "device": device, "on": NOON.date()},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO quarantine (tenant_id, id, device_id, username, topic,"
+                    " received_at, reason, detail, msg_key, size, payload, via) VALUES (:tenant,"
+                    " gen_random_uuid(), :device, :user, 'owntracks/u/phone', :at, 'tst_future',"
+                    " 'the secret detail', 7, 9, 'the payload', 'mqtt')"
+                ),
+                {"tenant": office.alpha.id, "device": device, "at": at, "user": f"u-{name}"},
+            )
+    engine.dispose()
+
+
+def view(**changes: object) -> DeviceHealthView:
+    known: dict[str, object] = {
+        "device_id": None,
+        "employee_id": None,
+        "employee_name": "",
+        "username": "",
+        "kind": "owntracks_android",
+        "label": "",
+        "enrolled_at": NOON - timedelta(days=3),
+        "revoked_at": None,
+        "seen_at": NOON,
+        "fixed_at": NOON,
+        "battery_pct": 60,
+        "charging": None,
+        "connection": None,
+        "mode": "move",
+        "lost_at": None,
+    }
+    return DeviceHealthView(**known | changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "on_duty", "expected"),
+    [
+        ({}, True, Condition.OK),
+        ({"fixed_at": NOON - timedelta(hours=9)}, False, Condition.IDLE),
+        ({"fixed_at": NOON - timedelta(minutes=16)}, True, Condition.SILENT),
+        ({"fixed_at": NOON - timedelta(minutes=30)}, True, Condition.KILLED),
+        ({"fixed_at": None}, True, Condition.KILLED),
+        (
+            {"fixed_at": NOON - timedelta(hours=1), "battery_pct": 4},
+            True,
+            Condition.BATTERY,
+        ),
+        ({"seen_at": None}, True, Condition.NEVER),
+        ({"mode": "quiet"}, True, Condition.QUIET),
+        ({"revoked_at": NOON, "seen_at": None}, True, Condition.REVOKED),
+    ],
+)
+def test_silence_means_something_on_duty_only(
+    changes: dict[str, object], on_duty: bool, expected: Condition
+) -> None:
+    assert condition_of(view(**changes), on_duty=on_duty, now=NOON) is expected
+
+
+def test_the_list_shows_how_each_phone_does(office: Desk) -> None:
+    browser = office.browser("admin")
+    page = browser.text("/devices")
+    assert "Tracking looks killed" in page
+    assert "Never seen" in page
+    assert "64%" in page
+    killed = browser.text("/devices?condition=killed")
+    assert "phone of peer" in killed
+    assert "phone of employee" not in killed
+    assert browser.get("/devices?format=csv").data.startswith(b"\xef\xbb\xbf")
+    assert office.browser("supervisor_north").get("/devices").status_code == 403
+
+
+def test_every_message_of_a_device_is_accounted_for_without_its_content(office: Desk) -> None:
+    device = office.alpha.devices["peer"].device_id
+    page = office.browser("admin").text(f"/devices/{device}")
+    for number in ("131", "100", "11", "13"):
+        assert f'<td class="num">{number}</td>' in page
+    assert "tst_future" in page
+    assert "the secret detail" not in page
+    assert "the payload" not in page
+    assert "Xiaomi" in page
+
+
+def enrol(office: Desk, name: str = "manager_n1", kind: str = "owntracks_android") -> str:
+    browser = office.browser("admin")
+    form = {"p": str(office.alpha.people[name]), "kind": kind, "label": "Redmi <b>Note</b>"}
+    answer = browser.post("/devices/new", form)
+    assert answer.status_code == 200, answer.text[-400:]
+    return answer.text
+
+
+def config_in(page: str) -> dict[str, object]:
+    link = _LINK.search(page)
+    assert link is not None
+    inline = unquote(unescape(link[1]).split("inline=")[1])
+    config: dict[str, object] = json.loads(base64.b64decode(inline))
+    return config
+
+
+def test_enrolling_shows_code_link_file_and_secret_once(office: Desk) -> None:
+    page = enrol(office)
+    config = config_in(page)
+    assert 'src="data:image/svg+xml' in page
+    assert f'download="{config["username"]}.otrc"' in page
+    assert str(config["password"]) in page
+    with office.transaction() as session:
+        stored = session.execute(
+            text("SELECT id, credential_hash FROM devices WHERE username = :name"),
+            {"name": config["username"]},
+        ).one()
+    assert verify_password(str(config["password"]), stored.credential_hash)
+    later = office.browser("admin").text(f"/devices/{stored.id}")
+    assert str(config["password"]) not in later
+    assert "Redmi &lt;b&gt;Note" in later
+
+
+def test_the_link_in_the_page_has_no_bare_plus(office: Desk) -> None:
+    for _ in range(4):
+        link = _LINK.search(enrol(office, kind="owntracks_ios"))
+        assert link is not None
+        assert "+" not in link[1].split("inline=")[1]
+
+
+def test_a_ticket_works_once_and_not_by_looking(office: Desk) -> None:
+    page = enrol(office)
+    found = _TICKET.search(page)
+    assert found is not None
+    stranger = office.app.test_client()
+    base = "http://127.0.0.1"
+    for _ in range(2):
+        preview = stranger.get(found[1], base_url=base)
+        assert preview.status_code == 200
+        assert "owntracks:///" not in preview.text
+    token = re.search(r'name="csrf-token" content="([^"]+)"', preview.text)
+    assert token is not None
+    form = {"csrf_token": token[1]}
+    opened = stranger.post(found[1], data=form, base_url=base)
+    assert opened.status_code == 200
+    assert config_in(opened.text) == config_in(page)
+    assert opened.headers["Cache-Control"] == "no-store"
+    again = stranger.post(found[1], data=form, base_url=base)
+    assert again.status_code == 404
+    assert "owntracks:///" not in again.text
+
+
+def test_a_ticket_dies_after_a_day_and_with_its_device(office: Desk) -> None:
+    page = enrol(office)
+    found = _TICKET.search(page)
+    assert found is not None
+    office.clock.advance(timedelta(hours=24, seconds=1))
+    try:
+        late = office.browser("admin").post(found[1])
+    finally:
+        office.clock.advance(-timedelta(hours=24, seconds=1))
+    assert late.status_code == 404
+    second = enrol(office)
+    with office.transaction() as session:
+        device = session.execute(
+            text("SELECT id FROM devices WHERE username = :name"),
+            {"name": config_in(second)["username"]},
+        ).scalar_one()
+    browser = office.browser("admin")
+    browser.post(f"/devices/{device}/revoke")
+    ticket = _TICKET.search(second)
+    assert ticket is not None
+    assert browser.post(ticket[1]).status_code == 404
+
+
+def test_a_new_secret_replaces_the_old_one(office: Desk) -> None:
+    first = config_in(enrol(office))
+    with office.transaction() as session:
+        device = session.execute(
+            text("SELECT id FROM devices WHERE username = :name"), {"name": first["username"]}
+        ).scalar_one()
+    browser = office.browser("admin")
+    second = config_in(browser.post(f"/devices/{device}/rotate").text)
+    assert second["username"] == first["username"]
+    assert second["password"] != first["password"]
+    with office.transaction() as session:
+        stored = session.execute(
+            text("SELECT credential_hash FROM devices WHERE id = :id"), {"id": device}
+        ).scalar_one()
+    assert verify_password(str(second["password"]), stored)
+    assert not verify_password(str(first["password"]), stored)
+    browser.post(f"/devices/{device}/revoke")
+    assert browser.post(f"/devices/{device}/rotate").status_code == 303
+    assert "A revoked device gets no new secret" in browser.text(f"/devices/{device}")
+
+
+def test_hr_may_revoke_but_not_enrol(office: Desk) -> None:
+    browser = office.browser("hr")
+    assert browser.get("/devices/new").status_code == 403
+    assert browser.post("/devices/new", {"p": "x"}).status_code == 403
+    device = office.alpha.devices["other_branch"].device_id
+    assert browser.post(f"/devices/{device}/revoke").status_code == 303
+    page = browser.text(f"/devices/{device}")
+    assert "Revoked" in page
+    assert "Revoke…" not in page
+    assert "phone of other_branch" not in browser.text("/devices")
+    assert "phone of other_branch" in browser.text("/devices?revoked=1")
+
+
+def test_a_form_without_a_person_is_refused_in_words(office: Desk) -> None:
+    browser = office.browser("admin")
+    for form in ({}, {"p": "x", "kind": "owntracks_ios"}, {"p": str(NOON), "kind": "nokia"}):
+        answer = browser.post("/devices/new", form)
+        assert answer.status_code == 400
+        assert "Choose a person and an app." in answer.text
+    foreign = {"p": str(office.world.beta.people["employee"]), "kind": "owntracks_ios"}
+    assert browser.post("/devices/new", foreign).status_code == 404
