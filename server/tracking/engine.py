@@ -25,7 +25,7 @@ from server.tracking.services import detect_presence_of_days, leave_settled
 _log = logging.getLogger(__name__)
 
 MAX_ROWS: Final = 1_000
-MAX_DAYS: Final = 100
+MAX_DAYS: Final = 50
 _RETRY_AFTER: Final = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
 _LOOK_BACK: Final = timedelta(days=3)
 
@@ -35,7 +35,7 @@ _LOCK_ROWS = text(
     WHERE NOT (tenant_id, employee_id, work_on) IN (
         SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
             CAST(:dates AS date[])))
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY work_on DESC, id LIMIT :limit FOR UPDATE SKIP LOCKED
     """
 )
 _LOCK_DAYS = text(
@@ -242,8 +242,8 @@ def claim_days(
 
     Returns
     -------
-    How many rows were taken, and the distinct days, oldest work first, each with the
-    earliest instant it was touched for.
+    How many rows were taken, and the distinct days, each with the earliest instant it was
+    touched for. The newest dates come first, so that a backlog delays nobody's alert.
     """
     rows = session.execute(
         _LOCK_ROWS,

@@ -199,7 +199,7 @@ class TouchedDay(Base):
     __tablename__ = "touched_days"
     __table_args__ = (
         Index("ix_touched_days_person", "tenant_id", "employee_id", "work_on"),
-        Index("ix_touched_days_order", "id"),
+        Index("ix_touched_days_order", text("work_on DESC"), "id"),
     )
 
     tenant_id: Mapped[TenantId]

@@ -18,7 +18,9 @@ def upgrade() -> None:
     op.add_column("presence_now", sa.Column("work_on", sa.Date(), nullable=False))
     op.add_column("presence_now", sa.Column("due_at", sa.DateTime(timezone=True), nullable=False))
     op.create_index("ix_presence_now_due", "presence_now", ["due_at"])
-    op.create_index("ix_touched_days_order", "touched_days", ["id"])
+    op.create_index(
+        "ix_touched_days_order", "touched_days", [sa.literal_column("work_on DESC"), "id"]
+    )
 
 
 def downgrade() -> None:

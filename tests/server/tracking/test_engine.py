@@ -473,6 +473,23 @@ def test_a_day_that_another_worker_holds_stays_queued(acme: Company, redis_clien
     assert queue_length(acme) == 0
 
 
+def test_a_backlog_of_earlier_days_waits_for_today(acme: Company) -> None:
+    today, yesterday = phone(acme), DAY - timedelta(days=1)
+    with acme.engine_transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at)"
+                " SELECT :t, gen_random_uuid(), :d, now() FROM generate_series(1, 20)"
+            ),
+            {"t": acme.tenant_id, "d": yesterday},
+        )
+    today.send([today.fix(NINE)])
+    with acme.engine_transaction() as session:
+        assert list(claim_days(session, max_days=1)[1]) == [
+            DayKey(acme.tenant_id, today.employee_id, DAY)
+        ]
+
+
 def queue_length(acme: Company) -> int:
     with acme.engine_transaction() as session:
         return int(session.execute(text("SELECT count(*) FROM touched_days")).scalar_one())
