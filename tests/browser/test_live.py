@@ -76,6 +76,7 @@ def test_searching_narrows_the_list_by_name_unit_and_post(lead: Page, scene: Sce
 def test_the_keyboard_walks_the_list_selects_and_follows(lead: Page, scene: Scene) -> None:
     open_map(lead, scene)
     lead.focus("[data-people]")
+    lead.keyboard.press("ArrowDown")
     first = lead.locator("[data-card] [data-name]").inner_text()
     lead.keyboard.press("ArrowDown")
     second = lead.locator("[data-card] [data-name]").inner_text()
@@ -89,6 +90,17 @@ def test_the_keyboard_walks_the_list_selects_and_follows(lead: Page, scene: Scen
     lead.keyboard.press("Escape")
     expect(lead.locator("[data-card]")).to_be_hidden()
     assert urlsplit(lead.url).query == ""
+
+
+def test_clicking_a_row_selects_that_row_on_list_and_map(lead: Page, scene: Scene) -> None:
+    open_map(lead, scene)
+    for number in (7, 3):
+        picked = lead.locator(".person").nth(number)
+        name = picked.locator("strong").inner_text()
+        picked.click()
+        expect(lead.locator("[data-card] [data-name]")).to_have_text(name)
+        assert lead.locator("[aria-selected=true] strong").all_inner_texts() == [name]
+        assert lead.evaluate("document.querySelector('[data-map]').probe('selected')") is not None
 
 
 def test_a_selected_person_shows_facts_and_the_way_of_half_an_hour(

@@ -54,9 +54,9 @@ def test_placeholders_are_the_same_in_every_language(locale: str) -> None:
     for message in catalog.messages(of(locale)):
         ids = message.id if isinstance(message.id, (list, tuple)) else [message.id]
         strings = message.string if isinstance(message.string, (list, tuple)) else [message.string]
-        wanted = set(names.findall(ids[-1]))
+        wanted = set(names.findall(str(ids[-1])))
         for string in strings:
-            assert set(names.findall(string)) == wanted, string
+            assert set(names.findall(str(string))) == wanted, string
 
 
 def test_chinese_is_chinese() -> None:

@@ -19,7 +19,6 @@ from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher, resumes
 from server.tracking.recording import record_fixes
 from server.tracking.records import Batch, DeviceRef, DutySlot, FixRecord, Via
-from tests.conftest import StatementCount
 from tests.factories.desk import DAY, LAT_DEG, LON_DEG, Desk
 
 LEFT_AGO_S = 1500
@@ -174,10 +173,9 @@ def _statements(office: Desk, login: str, statement_counter: Any) -> int:
     browser.get("/api/live/snapshot")
     with office.app.app_context():
         engine = db.engine
-    seen: StatementCount
     with statement_counter(engine) as seen:
         assert browser.get("/api/live/snapshot").status_code == 200
-    return seen.count
+    return int(seen.count)
 
 
 def test_posts_are_closed_areas_with_a_place_for_the_name(office: Desk) -> None:

@@ -5,6 +5,7 @@ import { length, span, t } from "app/i18n";
 import { toast } from "app/app";
 
 export class AlertPanel {
+  #pressed = false;
   #editing = null; // id whose reason is being typed: its card is not redrawn
 
   constructor(panel, { store, links, mayReview, onSelect }) {
@@ -15,9 +16,19 @@ export class AlertPanel {
     this.links = links;
     this.mayReview = mayReview;
     this.onSelect = onSelect;
+    // A card redrawn between press and release would swallow the click.
+    this.list.addEventListener("pointerdown", () => { this.#pressed = true; });
+    for (const end of ["pointerup", "pointercancel"]) {
+      addEventListener(end, () => setTimeout(() => {
+        if (!this.#pressed) return;
+        this.#pressed = false;
+        this.draw();
+      }));
+    }
   }
 
   draw() {
+    if (this.#pressed) return;
     const alerts = [...this.store.alerts.values()]
       .filter((alert) => alert.kind === "off_post" && !alert.acknowledged)
       .sort((a, b) => a.starts_at - b.starts_at || (a.id < b.id ? -1 : 1));
@@ -29,8 +40,21 @@ export class AlertPanel {
     }
     if (this.#editing && alerts.some((alert) => alert.id === this.#editing)) return;
     this.#editing = null;
+    const focus = this.#focus();
     this.list.replaceChildren(...alerts.map((alert) => this.#card(alert)));
+    focus?.();
     this.panel.querySelector("[data-no-alerts]").hidden = alerts.length > 0;
+  }
+
+  /** How to put the focus back on the same control of the same alert after a redraw. */
+  #focus() {
+    const card = document.activeElement?.closest?.("[data-alert]");
+    if (!card || !this.list.contains(card)) return null;
+    const at = [...card.querySelectorAll("button, a")].indexOf(document.activeElement);
+    return () => {
+      const again = this.list.querySelector(`[data-alert="${CSS.escape(card.dataset.alert)}"]`);
+      again?.querySelectorAll("button, a")[at]?.focus();
+    };
   }
 
   #card(alert) {

@@ -11,6 +11,7 @@ export class LiveList {
   #selected = null;
   #index = new Map();
   #rows = new Map();
+  #pressed = false;
 
   /** `box` scrolls and is the listbox; `onSelect(id, {open})` hears the reader's choice. */
   constructor(box, { now, words, onSelect }) {
@@ -27,9 +28,10 @@ export class LiveList {
       if (row) this.onSelect(row.dataset.id);
     });
     box.addEventListener("keydown", (event) => this.#key(event));
-    box.addEventListener("focus", () => {
-      if (!this.#selected && this.#people.length) this.onSelect(this.#people[0].id);
-    });
+    // A row replaced between press and release would swallow the click.
+    box.addEventListener("pointerdown", () => { this.#pressed = true; });
+    addEventListener("pointerup", () => this.#release());
+    addEventListener("pointercancel", () => this.#release());
   }
 
   show(people) {
@@ -59,6 +61,15 @@ export class LiveList {
     return this.#people[0]?.id ?? null;
   }
 
+  #release() {
+    if (!this.#pressed) return;
+    // After the click, which follows the release.
+    setTimeout(() => {
+      this.#pressed = false;
+      this.#paint(true);
+    });
+  }
+
   #key(event) {
     const at = this.#index.get(this.#selected) ?? -1;
     const page = Math.max(1, Math.floor(this.box.clientHeight / ROW) - 1);
@@ -74,11 +85,13 @@ export class LiveList {
   }
 
   #paint(renew = false) {
+    if (this.#pressed && renew) return;
     const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - SPARE);
     const to = Math.min(this.#people.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + SPARE);
     const rows = new Map();
     this.#people.slice(from, to).forEach((person, k) => {
-      const row = (!renew && this.#rows.get(person.id)) || this.#row(person, from + k);
+      const known = this.#rows.get(person.id);
+      const row = known && (!renew || known.dataset.look === this.#look(person, from + k)) ? known : this.#row(person, from + k);
       row.style.transform = `translateY(${(from + k) * ROW}px)`;
       rows.set(person.id, row);
       // The order of the document is the order on the screen, for whoever reads by ear.
@@ -91,21 +104,29 @@ export class LiveList {
     else this.box.removeAttribute("aria-activedescendant");
   }
 
-  #row(person, index) {
-    const facts = [
+  #facts(person) {
+    return [
       person.unit,
       person.fixed_at ? age(Math.max(0, this.now() - person.fixed_at)) : t("no fix yet"),
       person.battery_pct === null || person.battery_pct === undefined ? null : `${person.battery_pct}%`,
-    ].filter(Boolean);
+    ].filter(Boolean).join(" · ");
+  }
+
+  /** Everything a row shows, as one text: equal looks need no new row. */
+  #look(person, index) {
+    return [person.status, person.name, this.#facts(person), person.id === this.#selected, index, this.#people.length].join("|");
+  }
+
+  #row(person, index) {
     return el("div", {
-      class: "person", role: "option", id: `person-${person.id}`, dataset: { id: person.id },
+      class: "person", role: "option", id: `person-${person.id}`, dataset: { id: person.id, look: this.#look(person, index) },
       "aria-selected": String(person.id === this.#selected),
       "aria-posinset": index + 1, "aria-setsize": this.#people.length,
     },
     el("span", { class: "avatar", "aria-hidden": "true" }, person.name.trim().slice(0, 1).toUpperCase()),
     el("span", { class: "person__text" },
       el("strong", {}, person.name),
-      el("span", { class: "person__facts" }, facts.join(" · "))),
+      el("span", { class: "person__facts" }, this.#facts(person))),
     el("span", { class: `pill pill--${person.status}` }, drawing(person.status), this.words[person.status]));
   }
 }

@@ -307,6 +307,19 @@ find("[data-area-clear]").addEventListener("click", () => {
   render();
 });
 
+// Events alone do not keep a session open; somebody who works with the map does.
+const STAY_MS = 5 * 60 * 1000;
+let stayedAt = Date.now();
+for (const sign of ["pointermove", "keydown"]) {
+  addEventListener(sign, () => {
+    if (Date.now() - stayedAt < STAY_MS) return;
+    stayedAt = Date.now();
+    fetchJson(urls.posts).catch((error) => {
+      if (error.status === 401) location.reload();
+    });
+  }, { passive: true });
+}
+
 async function start() {
   const posts = await fetchJson(urls.posts).catch(() => ({ type: "FeatureCollection", features: [] }));
   await Promise.all([map.open(find("[data-map]"), posts), snapshot()]);
