@@ -49,7 +49,7 @@ def click_map(page: Page, *points: tuple[float, float]) -> None:
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
 
-def geometry(page: Page) -> Any:  # noqa: ANN401
+def geometry(page: Page) -> Any:
     return json.loads(page.locator("[name=geometry]").input_value() or "null")
 
 
@@ -140,9 +140,7 @@ def test_a_vertex_can_be_dragged_on_the_map(page: Page, address: str) -> None:
     expect(page.locator("[name=geometry]")).not_to_have_value(json.dumps(before))
     after = geometry(page)
     changed = [
-        a
-        for a, b in zip(after["coordinates"][0], before["coordinates"][0], strict=True)
-        if a != b
+        a for a, b in zip(after["coordinates"][0], before["coordinates"][0], strict=True) if a != b
     ]
     assert 1 <= len(changed) <= 2, "one corner moved (the ring repeats the first)"
 

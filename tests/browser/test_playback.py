@@ -108,9 +108,10 @@ def test_the_marker_moves_between_fixes_and_stays_in_silence(
     expect(page.locator("#player")).to_have_attribute("data-mode", "between")
     open_day(page, office, address, "employee", "11:10:00")
     expect(page.locator("#player")).to_have_attribute("data-mode", "held")
-    assert "最近定位在" in page.locator("[data-now]").inner_text() or "Last fix" in page.locator(
-        "[data-now]"
-    ).inner_text()
+    assert (
+        "最近定位在" in page.locator("[data-now]").inner_text()
+        or "Last fix" in page.locator("[data-now]").inner_text()
+    )
 
 
 def test_shift_arrows_walk_from_stop_to_stop(page: Page, office: Desk, address: str) -> None:
