@@ -1,5 +1,6 @@
 """The process behind `outpost ingest`: wire the parts, run, drain on SIGTERM."""
 
+import gc
 import logging
 import os
 import signal
@@ -79,6 +80,10 @@ def run_ingest(settings: Settings, environ: Mapping[str, str] = os.environ) -> N
     )
     reporter = Reporter(subscriber, pulse, settings.run_dir / STATUS_FILE)
     _stop_on_signal(writer)
+    # Messages make many short-lived dicts and no cycles: looking for cycles less often, and
+    # never among what is loaded once, is a tenth of the throughput.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     announcer.start()
     reporter.start()
     subscriber.connect_async(settings.mqtt_host, settings.mqtt_port, keepalive=KEEPALIVE_S)
