@@ -72,6 +72,7 @@ def _frame() -> dict[str, Any]:
         "section": request.blueprint or "",
         "here": request.full_path.rstrip("?"),
         "import_map": import_map,
+        "texts_url": texts_url,
         "has_endpoint": current_app.view_functions.__contains__,
     }
 
@@ -82,9 +83,15 @@ def messages(locale: str) -> AnyResponse:
     """Texts that browser modules show, in one language."""
     body = catalog.browser_catalog(locale if locale in LOCALES else "en")
     response = Response(body, mimetype="application/json")
-    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.headers["Cache-Control"] = "public, max-age=86400"
     response.add_etag()
     return response.make_conditional(request)
+
+
+def texts_url(locale: str) -> str:
+    """Return the address of a language's texts with a version taken from its content."""
+    digest = sha256(catalog.browser_catalog(locale)).hexdigest()[:10]
+    return url_for("shell.messages", locale=locale, v=digest)
 
 
 def theme_of(viewer: Principal | None) -> str:

@@ -187,6 +187,20 @@ def test_an_employee_sees_nobody_else(
     assert page.locator("[data-alert-list] > li").count() == 0
 
 
+def test_without_webgl_list_and_alerts_still_work(lead: Page, scene: Scene) -> None:
+    lead.add_init_script(
+        """const get = HTMLCanvasElement.prototype.getContext;
+           HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+             return String(kind).startsWith("webgl") ? null : get.call(this, kind, ...rest);
+           };"""
+    )
+    open_map(lead, scene)
+    expect(lead.locator("[data-no-map]")).to_be_visible()
+    lead.locator(".person").first.click()
+    expect(lead.locator("[data-card]")).to_be_visible()
+    expect(lead.locator("[data-alert-list] > li").first).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["/live", "/live/table", "/search?q=a"])
 @pytest.mark.parametrize(("locale", "theme"), [("zh", "light"), ("en", "dark")])
 def test_pages_are_clean_for_axe_csp_and_other_hosts(

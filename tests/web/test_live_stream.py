@@ -177,6 +177,18 @@ def test_an_emptied_redis_asks_for_a_new_snapshot(desk: Desk) -> None:
         assert source.ends_within(3)
 
 
+def test_a_feed_that_is_down_is_not_called_live(desk: Desk, stack: Stack) -> None:
+    with desk.stream() as source:
+        assert source.next("ping").data["as_of"] is not None
+        stack.redis.stop()
+        try:
+            assert source.next("ping").data["as_of"] is None
+        finally:
+            stack.redis.start()
+        # Nothing was kept through the restart or everything was: both are told.
+        assert source.next("ping", "reset").name in {"ping", "reset"}
+
+
 def test_a_reader_too_slow_for_its_queue_is_told_so(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

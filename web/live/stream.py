@@ -87,7 +87,7 @@ def _body(
 
 
 def _live(hub: Hub, subscription: Subscription, watch: Watch) -> Iterator[bytes]:
-    spoken_at = time.monotonic()
+    spoken_at, feed_up = time.monotonic(), hub.feed_up
     while True:
         event = subscription.take(_STEP_S)
         if not watch.still_open():
@@ -102,7 +102,8 @@ def _live(hub: Hub, subscription: Subscription, watch: Watch) -> Iterator[bytes]
         if event is not None and watch.allows(event):
             yield _event(event)
             spoken_at = time.monotonic()
-        elif time.monotonic() - spoken_at >= PING_S:
+        elif time.monotonic() - spoken_at >= PING_S or feed_up != hub.feed_up:
+            feed_up = hub.feed_up
             yield _ping(hub, subscription)
             spoken_at = time.monotonic()
 

@@ -78,6 +78,7 @@ export class LiveMap {
 
   set(name, on) {
     this.visible[name] = on;
+    if (!this.map) return;
     const layers = {
       names: ["people-name", "selected-name"], posts: ["posts-fill", "posts-line", "posts-name"], trail: ["trail", "trail-gap"],
     }[name];
@@ -85,7 +86,7 @@ export class LiveMap {
   }
 
   flyTo(person, { zoom } = {}) {
-    if (person.lon === null || person.lon === undefined) return;
+    if (!this.map || person.lon === null || person.lon === undefined) return;
     const { left, right } = this.#room();
     this.map.easeTo({
       center: [person.lon, person.lat], zoom: Math.max(this.map.getZoom(), zoom ?? 0),
@@ -94,6 +95,7 @@ export class LiveMap {
   }
 
   fit(people, { animate = true } = {}) {
+    if (!this.map) return;
     const bounds = new maplibregl.LngLatBounds();
     for (const f of this.#posts.features) {
       for (const point of f.geometry.coordinates.flat(f.geometry.type === "MultiPolygon" ? 2 : 1)) bounds.extend(point);
@@ -158,6 +160,7 @@ export class LiveMap {
   }
 
   #drawTrail() {
+    if (!this.map?.getSource("trail")) return;
     const points = this.#trail?.points ?? [];
     const line = points.map(([lon, lat]) => [lon, lat]);
     const gaps = [];

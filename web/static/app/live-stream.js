@@ -31,7 +31,7 @@ export class LiveStream extends EventTarget {
     this.#cursor = cursor;
     this.#open();
     this.#watch ??= setInterval(() => {
-      if (this.state === "live" && performance.now() - this.#heard > SILENCE_MS) this.#lost();
+      if (this.#source && performance.now() - this.#heard > SILENCE_MS) this.#lost();
     }, 5000);
   }
 
@@ -50,7 +50,6 @@ export class LiveStream extends EventTarget {
     source.onopen = () => {
       this.#wait = FIRST_RETRY_MS;
       this.#hear();
-      this.#say("live");
     };
     for (const type of ["pos", "state", "alert"]) {
       source.addEventListener(type, (event) => {
@@ -62,7 +61,10 @@ export class LiveStream extends EventTarget {
     source.addEventListener("ping", (event) => {
       this.#hear();
       this.#cursor = event.lastEventId || this.#cursor;
-      this.#emit("tick", JSON.parse(event.data));
+      const said = JSON.parse(event.data);
+      // Without a time the server itself has no fresh picture: the line is up, the feed is not.
+      this.#say(said.as_of === null ? "waiting" : "live");
+      if (said.as_of !== null) this.#emit("tick", said);
     });
     source.addEventListener("reset", () => {
       this.stop();

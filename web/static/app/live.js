@@ -96,10 +96,11 @@ let pending = false;
 function renderSoon() {
   if (pending) return;
   pending = true;
+  // Thousands of people are drawn less often, so that the page stays quick to the hand.
   setTimeout(() => {
     pending = false;
     render();
-  }, 250);
+  }, store.people.size > 2000 ? 1500 : 250);
 }
 
 async function select(id, { open = false, fly = true } = {}) {
@@ -322,11 +323,18 @@ for (const sign of ["pointermove", "keydown"]) {
 
 async function start() {
   const posts = await fetchJson(urls.posts).catch(() => ({ type: "FeatureCollection", features: [] }));
-  await Promise.all([map.open(find("[data-map]"), posts), snapshot()]);
+  const drawn = map.open(find("[data-map]"), posts).catch(() => {
+    // No WebGL: list, alerts and connection work all the same.
+    find("[data-no-map]").hidden = false;
+    for (const part of all("[data-tools]")) part.hidden = true;
+  });
+  await Promise.all([drawn, snapshot()]);
   render();
   map.fit([...store.people.values()].filter(matches), { animate: false });
   if (view.selected && store.people.has(view.selected)) select(view.selected);
-  map.map.once("idle", () => document.documentElement.setAttribute("data-ready", ""));
+  const ready = () => document.documentElement.setAttribute("data-ready", "");
+  if (map.map) map.map.once("idle", ready);
+  else ready();
 }
 
 start().catch((error) => {
