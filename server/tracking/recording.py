@@ -73,6 +73,19 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     return Recorded(moved, **{name: sum(columns[name]) for name in ("received", *_OUTCOMES)})
 
 
+def insert_new(session: Session, batch: Batch) -> int:
+    """Insert the fixes of a batch that are not there yet, and nothing else of it.
+
+    For benchmarks and imports that keep no ledger; doors use `record_fixes`.
+
+    Returns
+    -------
+    How many were new.
+    """
+    stored = store.insert_fixes(store.cursor_of(session), batch.fixes, batch.devices)
+    return sum(stored.values())
+
+
 _OUTCOMES = ("stored", "duplicate", "quarantined", "off_duty", "ignored")
 
 
