@@ -17,7 +17,6 @@ from server.http.counters import Counters
 from server.http.extensions import db
 from server.http.limits import Limiter
 from server.settings import Settings
-from server.tracking.health import ingest_age
 
 _WEB = Path(web.__file__).resolve().parent
 WEB_POOL, STREAM_POOL = 8, 4
@@ -61,5 +60,5 @@ def _new_app(settings: Settings, clock: Clock | None, *, pool_size: int) -> Flas
         counters=Counters(redis),
         vault=Vault(settings.data_key),
     )
-    health.install(app, ingest_age=ingest_age)
+    health.install(app)
     return app
