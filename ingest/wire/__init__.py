@@ -33,7 +33,6 @@ class Reason(StrEnum):
     TST_UNIT = "tst_unit"
     TST_PAST = "tst_past"
     TST_FUTURE = "tst_future"
-    TZ_SUSPECT = "tz_suspect"
     GPS_ROLLOVER = "gps_rollover"
     RATE = "rate"
     DATABASE = "database"
