@@ -149,7 +149,7 @@ def test_a_crossing_edge_is_refused_in_words_and_pointed_out(page: Page, address
     open_editor(page, address)
     page.check("[name=kind][value=polygon]", force=True)
     page.click(".geojson summary")
-    bow = [[0, 0], [0.002, 0.002], [0.002, 0], [0, 0.002], [0, 0]]
+    bow = [(0.0, 0.0), (0.002, 0.002), (0.002, 0.0), (0.0, 0.002), (0.0, 0.0)]
     ring = [[LON_DEG + x, LAT_DEG + y] for x, y in bow]
     page.fill("[name=geometry]", json.dumps({"type": "Polygon", "coordinates": [ring]}))
     page.locator("[name=geometry]").press("Tab")
@@ -184,7 +184,7 @@ def test_a_file_with_a_hole_is_imported_and_keeps_it(
     expect(page.locator(".toast--danger")).to_be_visible()
 
 
-def test_overlap_with_another_post_is_named(page: Page, office: Desk, address: str) -> None:
+def test_overlap_with_another_post_is_named(page: Page, address: str) -> None:
     open_editor(page, address)
     page.fill("[name=lon]", str(LON_DEG))
     page.fill("[name=lat]", str(LAT_DEG))

@@ -1,4 +1,4 @@
-"""Every work page, in both languages and both themes: nothing for axe, no complaint, no stranger."""
+"""Every work page in both languages and themes: nothing for axe, no complaint, no stranger."""
 
 from collections.abc import Iterator
 

@@ -10,6 +10,7 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from server.http.extensions import db
+from server.tracking.live import LiveType, read_after
 from tests.conftest import StatementCount
 from tests.factories.desk import Desk
 from tests.factories.footprints import absence, judge, tread
@@ -127,9 +128,7 @@ def test_the_evidence_map_marks_the_fixes_the_verdict_rests_on(office: Desk) -> 
     assert evidence["fence"]["geometry"]["type"] == "Polygon"
 
 
-def test_acknowledging_moves_it_and_says_by_whom_and_why(
-    office: Desk, redis_client: Redis
-) -> None:
+def test_acknowledging_moves_it_and_says_by_whom_and_why(office: Desk, redis_client: Redis) -> None:
     browser, finding = office.browser("supervisor_north"), finding_of(office, "peer")
     answer = browser.post(
         f"/alerts/{finding}/review", {"action": "acknowledge", "reason": "sent to the bank"}
@@ -140,8 +139,8 @@ def test_acknowledging_moves_it_and_says_by_whom_and_why(
     page = browser.text(f"/alerts/{finding}")
     assert "sent to the bank" in page
     assert "supervisor_north" in page
-    told = redis_client.xrevrange(f"live:{office.alpha.id}", count=1)
-    assert b'"acknowledged":true' in told[0][1][b"data"]
+    told = read_after(redis_client, office.alpha.id, "0-0")
+    assert [(e.type, '"acknowledged":true' in e.json) for e in told] == [(LiveType.ALERT, True)]
 
     late = office.browser("supervisor_group").post(
         f"/alerts/{finding}/review", {"action": "acknowledge", "reason": "me too"}

@@ -2,7 +2,8 @@
 
 import json
 from datetime import date, timedelta
-from xml.etree import ElementTree
+from itertools import pairwise
+from xml.etree import ElementTree as ET
 
 import pytest
 from sqlalchemy import text
@@ -134,15 +135,14 @@ def test_the_player_gets_one_axis_of_time(office: Desk) -> None:
     assert day["start"] <= fixes["at"][0]
     assert day["end"] >= fixes["at"][-1]
     edges = [(p["start"], p["end"]) for p in day["presence"]]
-    assert all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False)), "presence tiles"
+    assert all(a[1] == b[0] for a, b in pairwise(edges)), "presence tiles"
     ways = [(s["start"], s["end"]) for s in day["segments"]]
-    assert all(a[1] == b[0] for a, b in zip(ways, ways[1:], strict=False)), "segments tile"
+    assert all(a[1] == b[0] for a, b in pairwise(ways)), "segments tile"
     kinds = [s["kind"] for s in day["segments"]]
     assert kinds[:4] == ["stop", "trip", "stop", "trip"]
     stops = [s for s in day["segments"] if s["kind"] == "stop"]
-    assert [s["post"] for s in stops] == ["hall ALPHA-NORTH-CANARY", None] + [
-        "hall ALPHA-NORTH-CANARY"
-    ]
+    hall = "hall ALPHA-NORTH-CANARY"
+    assert [s["post"] for s in stops] == [hall, None, hall]
     assert day["distance_m"]["low"] <= day["distance_m"]["mid"] <= day["distance_m"]["high"]
     assert day["distance_m"]["low"] < day["distance_m"]["high"]
     assert [f["kind"] for f in day["findings"]].count("off_post") == 1
@@ -163,7 +163,7 @@ def test_exports_carry_every_fix_break_at_silence_and_are_noted(office: Desk) ->
     explain(office, browser, "employee")
     person = office.alpha.people["employee"]
     total = browser.get(path_of(office, "employee")).json["fixes"]["total"]  # type: ignore[index]
-    gpx = ElementTree.fromstring(browser.get(f"/tracks/{person}/{DAY}.gpx").data)
+    gpx = ET.fromstring(browser.get(f"/tracks/{person}/{DAY}.gpx").data)  # noqa: S314 - our own
     assert len(gpx.findall(".//g:trkpt", GPX)) == total
     assert len(gpx.findall(".//g:trkseg", GPX)) == 2, "twenty silent minutes break the track"
     geojson = json.loads(browser.get(f"/tracks/{person}/{DAY}.geojson").data)
