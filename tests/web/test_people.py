@@ -1,7 +1,13 @@
 """People one leads: the list of statuses and the page of one person."""
 
-import pytest
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+import pytest
+from sqlalchemy import Engine
+
+from server.http.extensions import db
+from tests.conftest import StatementCount
 from tests.factories.desk import Desk
 from tests.factories.footprints import absence, judge, tread
 
@@ -23,6 +29,21 @@ def test_the_list_has_a_status_in_words_and_only_people_in_scope(office: Desk) -
     filtered = office.browser("manager_n1").text("/people?status=off_duty")
     assert "employee ALPHA" not in filtered
     assert "manager_n1 ALPHA" in filtered
+
+
+def test_the_list_costs_the_same_for_more_people(
+    office: Desk, statement_counter: Callable[[Engine], AbstractContextManager[StatementCount]]
+) -> None:
+    with office.app.app_context():
+        engine = db.engine
+    counts = []
+    for login in ("manager_n1", "supervisor_group"):
+        browser = office.browser(login)
+        browser.text("/people")
+        with statement_counter(engine) as seen:
+            browser.text("/people")
+        counts.append(seen.count)
+    assert counts[0] == counts[1] <= 15
 
 
 def test_no_page_of_people_holds_a_coordinate(office: Desk) -> None:

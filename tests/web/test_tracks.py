@@ -110,6 +110,11 @@ def test_the_twenty_first_person_within_an_hour_is_refused(office: Desk) -> None
     browser = office.browser("supervisor_south")
     assert [explain(office, browser, f"extra{n}") for n in range(20)] == [303] * 20
     assert explain(office, browser, "extra20") == 429
+    with office.transaction() as session:
+        noted = session.execute(
+            text("SELECT actor_id FROM security_events WHERE kind = 'look_quota_reached'")
+        ).scalars()
+        assert list(noted) == [office.alpha.logins["supervisor_south"].account_id]
     assert explain(office, browser, "extra3") == 303, "whoever was opened stays open"
     office.clock.advance(timedelta(minutes=61))
     try:

@@ -16,6 +16,7 @@ from server.findings.queries import (
     FindingFilter,
     FindingKind,
     FindingPage,
+    FindingRow,
     FindingSort,
     FindingState,
     ReviewAction,
@@ -51,7 +52,7 @@ KINDS: Mapping[str, tuple[FindingKind, ...]] = {
     "gap": (FindingKind.GAP,),
     "all": (FindingKind.OFF_POST, FindingKind.GAP),
 }
-_EXPORT_LIMIT = 500
+_EXPORT_STEP, _EXPORT_MOST = 500, 10_000
 
 
 @blueprint.get("/alerts")
@@ -66,8 +67,10 @@ def index() -> str | Response:
     as_csv = request.args.get("format") == "csv"
     with transaction() as session:
         counts = {name: _page(session, table, name, limit=1).total for name in TABS}
-        limit = _EXPORT_LIMIT if as_csv else table.size
-        page = _page(session, table, tab, limit=limit, offset=0 if as_csv else table.offset)
+        if as_csv:
+            page = _whole(session, table, tab)
+        else:
+            page = _page(session, table, tab, limit=table.size, offset=table.offset)
         posts = list_posts(
             session, units_in_scope(principal(), Action.VIEW_POSTS, now=now()), at=now()
         )
@@ -232,6 +235,16 @@ def _page(
             offset=offset,
         ),
     )
+
+
+def _whole(session: Session, table: TableState, tab: str) -> FindingPage:
+    """Return the whole list for an export, read page by page, 10,000 lines at most."""
+    rows: list[FindingRow] = []
+    while True:
+        page = _page(session, table, tab, limit=_EXPORT_STEP, offset=len(rows))
+        rows += page.rows
+        if len(page.rows) < _EXPORT_STEP or len(rows) >= _EXPORT_MOST:
+            return FindingPage(rows=rows, total=len(rows), limit=len(rows), offset=0)
 
 
 def _note_looks(

@@ -1,14 +1,17 @@
 """Playback page, its JSON, and exports."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from server.errors import Forbidden, InvalidInput, NotFound
+from server.audit.services import record_security_event
+from server.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.people.policy import EmployeeView, employees_in_scope, local_date, scoped_employee
@@ -70,7 +73,7 @@ def explain() -> AnyResponse | tuple[str, int]:
     occasion, text = request.form.get("occasion", ""), request.form.get("reason", "")
     if employee_id is None:
         raise NotFound
-    with transaction() as session:
+    with _watched() as session:
         person = scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now())
         try:
             give_reason(session, viewer, person.id, occasion=occasion, text=text, on=on, now=now())
@@ -86,7 +89,7 @@ def explain() -> AnyResponse | tuple[str, int]:
 def show(employee_id: UUID, on: str) -> dict[str, Any]:
     """One person's day for the player."""
     viewer, work_on = principal(), _required_date(on)
-    with transaction() as session:
+    with _watched() as session:
         scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now())
         note_look(session, viewer, employee_id, on=work_on, now=now())
         found = day(session, employee_id, work_on)
@@ -102,7 +105,7 @@ def export(employee_id: UUID, on: str, format_name: str) -> Response:
     viewer, work_on = principal(), _required_date(on)
     if format_name not in FORMATS:
         raise NotFound
-    with transaction() as session:
+    with _watched() as session:
         person = scoped_employee(session, viewer, Action.EXPORT_TRACK, employee_id, now=now())
         note_look(session, viewer, employee_id, on=work_on, now=now(), export=format_name)
         fixes = fixes_of_day(session, employee_id, work_on, max_points=_EVERY_FIX)
@@ -113,6 +116,25 @@ def export(employee_id: UUID, on: str, format_name: str) -> Response:
         "Content-Disposition", "attachment", filename=f"track-{person.number}-{on}.{format_name}"
     )
     return response
+
+
+@contextmanager
+def _watched() -> Iterator[Session]:
+    """Run one transaction; who asks for too many people is brought to the auditors' notice."""
+    try:
+        with transaction() as session:
+            yield session
+    except TooManyRequests:
+        viewer = principal()
+        with transaction() as session:
+            record_security_event(
+                session,
+                tenant_id=viewer.tenant_id,
+                actor_id=viewer.account_id,
+                kind="look_quota_reached",
+                subject=str(viewer.account_id),
+            )
+        raise
 
 
 def _lines(fixes: FixColumns, format_name: str, name: str) -> Iterator[str]:

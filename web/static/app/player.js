@@ -94,7 +94,7 @@ function tellNow(where) {
 
 function draw() {
   const where = model.at(head.t);
-  map.place(where, { follow: find("[data-follow]").checked && (head.playing || sought), at: head.t });
+  map.place(where, { follow: find("[data-follow]").checked && (head.playing || sought), at: head.t, step: head.playing ? head.speed / 2 : 1 });
   sought = false;
   axis.show(head.t);
   find("[data-clock]").textContent = clock(head.t, { zone: model.day.zone });

@@ -23,7 +23,7 @@ export class TrackMap {
   }
 
   /** Put the marker where the model says the person was; null hides it. */
-  place(where, { follow, at }) {
+  place(where, { follow, at, step = 1 }) {
     if (where.mode === "before") {
       this.marker.remove();
       this.map.getSource("accuracy")?.setData(empty());
@@ -35,7 +35,7 @@ export class TrackMap {
     this.marker.setLngLat(point).setRotation(where.course ?? 0);
     if (!this.marker._map) this.marker.addTo(this.map);
     this.map.getSource("accuracy")?.setData(where.accuracy_m ? feature(circle(...point, where.accuracy_m)) : empty());
-    if (Math.abs(at - this.#at) > 20 || at < this.#at) {
+    if (Math.abs(at - this.#at) >= step || at < this.#at) {
       this.#at = at;
       this.map.setFilter("way-done", ["<=", ["get", "at"], at]);
     }
