@@ -3,8 +3,9 @@
 import csv
 import importlib.util
 import json
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from functools import wraps
 from itertools import pairwise
@@ -16,7 +17,7 @@ from geo import ALGORITHM_VERSION
 from geo.crs import Datum, convert
 from geo.errors import GeoError, UnreadableInput
 from geo.files import parse_instant, read_fixes, read_text
-from geo.fix import Fix, FixArray
+from geo.fix import SOURCES, FixArray
 from geo.gaps import Gap, Window
 from geo.geofence import Geofence
 from geo.offpost import OffPostInterval, detect_off_post
@@ -174,8 +175,7 @@ def presence(
     fence = Geofence.from_geojson(_json(post_file))
     duty = _windows(duty_spans)
     now = parse_instant(as_of) if as_of else duty[-1].end
-    rows = read_fixes(file, stdin=sys.stdin.buffer, datum=Datum(datum))
-    columns = flag_series(FixArray.from_fixes(rows), policy=policy.quality)
+    columns = flag_series(_columns(file, datum), policy=policy.quality)
     seen = detect_presence(columns, fence, duty, policy=policy.presence, as_of=now)
     absences = detect_off_post(
         seen,
@@ -187,11 +187,12 @@ def presence(
         as_of=now,
         policy_version=policy.version,
     )
-    by_key = {row.key: row for row in rows}
+    # From the columns, where of two lines about one fix always the same one survives.
+    index = {key: i for i, key in enumerate(columns.keys.tolist())}
     _write(
         {
             "intervals": [_observed(i) for i in seen.intervals],
-            "off_post": [_absence(a, by_key, fence) for a in absences],
+            "off_post": [_absence(a, columns, index, fence) for a in absences],
             "gaps": [asdict(g) for g in seen.gaps],
             "coverage": round(seen.coverage, 4),
             "as_of": now,
@@ -309,19 +310,21 @@ def _path(trip: Trip, day: Trajectory) -> list[list[float]]:
     return [[round(x, 6), round(y, 6)] for x, y in zip(lon, lat, strict=True)]
 
 
-def _absence(absence: OffPostInterval, by_key: dict[str, Fix], fence: Geofence) -> dict[str, Any]:
+def _absence(
+    absence: OffPostInterval, columns: FixArray, index: Mapping[str, int], fence: Geofence
+) -> dict[str, Any]:
     fixes = []
-    for key in absence.fix_keys:
-        fix = by_key[key]
-        off_m = fence.signed_distance_m(lon_deg=fix.lon_deg, lat_deg=fix.lat_deg)
+    for i in (index[key] for key in absence.fix_keys):
+        lon, lat = float(columns.lon_deg[i]), float(columns.lat_deg[i])
+        accuracy_m = float(columns.accuracy_m[i])
         fixes.append(
             {
-                "fixed_at": fix.fixed_at,
-                "lon": fix.lon_deg,
-                "lat": fix.lat_deg,
-                "accuracy_m": fix.accuracy_m,
-                "source": fix.source,
-                "distance_m": round(off_m, 1),
+                "fixed_at": columns.fixed_at(i),
+                "lon": lon,
+                "lat": lat,
+                "accuracy_m": None if math.isnan(accuracy_m) else accuracy_m,
+                "source": SOURCES[columns.source[i]],
+                "distance_m": round(fence.signed_distance_m(lon_deg=lon, lat_deg=lat), 1),
             }
         )
     return {

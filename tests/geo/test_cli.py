@@ -1,3 +1,4 @@
+import gzip
 import json
 import random
 from datetime import timedelta
@@ -133,6 +134,47 @@ def test_same_bytes_whatever_the_order_of_lines(command: str, post: str) -> None
     first = run(command, "-", *more, stdin="\n".join(lines)).stdout_bytes
     random.Random(5).shuffle(lines)
     assert run(command, "-", *more, stdin="\n".join(lines)).stdout_bytes == first
+
+
+def conflicting(fixes: list[Fix]) -> list[dict[str, Any]]:
+    """Two rows about each fix, with the same time and place and different claims."""
+    rows = []
+    for i, each in enumerate(fixes):
+        row = {"time": to_epoch_s(each.fixed_at), "lat": each.lat_deg, "lon": each.lon_deg}
+        rows.append({**row, "accuracy_m": 5.0, "speed_mps": 2.0, "battery_pct": 40 + i % 5})
+        rows.append({**row, "accuracy_m": 7.0, "speed_mps": 1.0, "battery_pct": 40 + i % 7})
+    return rows
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+    return "\n".join(lines)
+
+
+def as_jsonl(rows: list[dict[str, Any]]) -> str:
+    names = {"time": "tst", "accuracy_m": "acc", "speed_mps": "vel", "battery_pct": "batt"}
+    return "\n".join(json.dumps({names.get(k, k): v for k, v in row.items()}) for row in rows)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz"])
+@pytest.mark.parametrize("command", ["track", "presence"])
+def test_lines_that_contradict_each_other_give_the_same_bytes_in_any_order(
+    command: str, suffix: str, post: str, tmp_path: Path
+) -> None:
+    more = ["--post", post, "--duty", SPAN] if command == "presence" else ["--path"]
+    rows = conflicting(left_for(15))
+    orders = [rows, rows[::-1], random.Random(6).sample(rows, len(rows))]
+    found = []
+    for order in orders:
+        file = tmp_path / f"day{suffix}"
+        raw = (as_csv if ".csv" in suffix else as_jsonl)(order).encode()
+        file.write_bytes(gzip.compress(raw) if suffix.endswith(".gz") else raw)
+        found.append(run(command, str(file), *more).stdout_bytes)
+    assert found[0] == found[1] == found[2]
+    document = json.loads(found[0])
+    if command == "presence":
+        (absence,) = document["off_post"]
+        assert {each["accuracy_m"] for each in absence["fixes"]} == {5.0}
 
 
 def test_policy_file_changes_the_answer_and_is_part_of_it(post: str, tmp_path: Path) -> None:
