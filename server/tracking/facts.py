@@ -217,7 +217,8 @@ def _windows(session: Session, days: Sequence[DayKey]) -> dict[DayKey, list[Duty
             tenant_ids={day.tenant_id for day in mine},
         ):
             key = DayKey(window.tenant_id, window.employee_id, window.work_on)
-            if key in found:
+            # The span also meets windows of the dates beside, which have their own query.
+            if window.work_on == work_on and key in found:
                 found[key].append(window)
     return found
 

@@ -162,6 +162,27 @@ def test_statements_do_not_grow_with_the_number_of_days(
     assert counts[0] == counts[1] <= 18
 
 
+@pytest.mark.parametrize("post", [True, False])
+def test_days_of_one_person_in_a_row_are_derived_together_as_apart(
+    acme: Company,
+    post: bool,  # noqa: FBT001  # a parameter
+) -> None:
+    today = phone(acme, post=post)
+    dates = [DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)]
+    for on in dates[1:]:
+        acme.roster(today.employee_id, on_date=on, post=post)
+    acme.clock.at = SIX + timedelta(days=3)
+    today.send(at_post(today, NINE, NINE + minutes(60)))
+    keys = [DayKey(acme.tenant_id, today.employee_id, on) for on in dates]
+    for key in keys:
+        with acme.engine_transaction() as session:
+            detect_presence_of_days(session, acme.clock, days=[key])
+    apart = derived_rows(acme)
+    with acme.engine_transaction() as session:
+        detect_presence_of_days(session, acme.clock, days=keys)
+    assert derived_rows(acme) == apart
+
+
 def test_the_trajectory_waits_a_minute_and_is_made_final_at_the_end(acme: Company) -> None:
     who = phone(acme)
     clock = ManualClock(NINE + minutes(60))
