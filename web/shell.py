@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ def _frame() -> dict[str, Any]:
         "texts_url": texts_url,
         "has_endpoint": current_app.view_functions.__contains__,
     }
+
+
+@blueprint.after_request
+def _close_unsent(response: Response) -> Response:
+    """Close the file of an answer that goes out without it; werkzeug leaves it open."""
+    if response.status_code == HTTPStatus.NOT_MODIFIED or request.method == "HEAD":
+        close = getattr(response.response, "close", None)
+        if close is not None:
+            close()
+    return response
 
 
 @blueprint.get("/i18n/<locale>.json")

@@ -99,7 +99,7 @@ def test_clicking_a_row_selects_that_row_on_list_and_map(lead: Page, scene: Scen
         name = picked.locator("strong").inner_text()
         picked.click()
         expect(lead.locator("[data-card] [data-name]")).to_have_text(name)
-        assert lead.locator("[aria-selected=true] strong").all_inner_texts() == [name]
+        expect(lead.locator("[aria-selected=true] strong")).to_have_text([name])
         assert lead.evaluate("document.querySelector('[data-map]').probe('selected')") is not None
 
 

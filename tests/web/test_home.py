@@ -1,5 +1,7 @@
 """Where people land, what they find, how a page looks to them."""
 
+import gc
+
 import pytest
 
 from tests.factories.desk import Desk
@@ -96,3 +98,17 @@ def test_files_carry_their_version_and_are_kept_for_long(office: Desk) -> None:
     address = text[start : text.index('"', start)]
     with office.browser("supervisor_north").get(address) as answer:
         assert "immutable" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_without_body_leaves_no_file_open(office: Desk, method: str) -> None:
+    client, path = office.app.test_client(), "/static/app/mark.svg"
+    with client.get(path, base_url="http://127.0.0.1") as first:
+        tag = first.headers["ETag"]
+    known = {"If-None-Match": tag} if method == "GET" else {}
+    # Nobody closes these: an open file would be an error when it is collected.
+    answer = client.open(path, method=method, base_url="http://127.0.0.1", headers=known)
+    assert answer.status_code == (304 if method == "GET" else 200)
+    assert answer.data == b""
+    del answer
+    gc.collect()

@@ -25,6 +25,7 @@ export class LiveList {
     new ResizeObserver(() => this.#paint()).observe(box);
     box.addEventListener("click", (event) => {
       const row = event.target.closest("[data-id]");
+      this.#pressed = false;
       if (row) this.onSelect(row.dataset.id);
     });
     box.addEventListener("keydown", (event) => this.#key(event));
