@@ -16,7 +16,7 @@ from geo.policy import QualityPolicy
 from ingest.devices import DeviceEntry, Directory
 from ingest.duty import DutyIndex, Person, Span, Timetable
 from ingest.flags import Flagger
-from ingest.quarantine import seal_payload
+from ingest.quarantine import instants_told, seal_payload
 from ingest.ratelimit import RateLimiter
 from ingest.topics import parse_topic
 from ingest.wire import (
@@ -24,6 +24,7 @@ from ingest.wire import (
     Decoded,
     DeviceEvent,
     EventKind,
+    Ignored,
     Reason,
     Rejection,
     WireFix,
@@ -125,7 +126,16 @@ class _Sender:
         return None if self.timetable is None else self.timetable.slot_at(at_s)
 
 
-_Item = tuple[Message, _Sender, Decoded]
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A rejection with the bytes that quarantine would keep, and the times they speak of."""
+
+    rejection: Rejection
+    payload: bytes
+    instants: Sequence[float]
+
+
+_Item = tuple[Message, _Sender, WireFix | DeviceEvent | Ignored | _Refused]
 
 
 class Intake:
@@ -179,8 +189,9 @@ class Intake:
         for message in messages:
             sender = senders[message.topic]
             for decoded in self._results(message, sender):
-                items.append((message, sender, decoded))
-                _note_instant(sender, decoded, message.received_s)
+                result = _refused(message, decoded) if isinstance(decoded, Rejection) else decoded
+                items.append((message, sender, result))
+                _note_instants(sender, result, message.received_s)
         if self._watch is not None:
             self._watch.passed(messages)
         batch = self._open_gate(session, senders)
@@ -282,7 +293,7 @@ class Intake:
                         message.via,
                     )
                 )
-        elif isinstance(decoded, Rejection):
+        elif isinstance(decoded, _Refused):
             batch.quarantined.append(self._quarantined(message, sender, decoded))
         elif isinstance(decoded, DeviceEvent):
             _sort_event(message, sender, decoded, batch)
@@ -290,14 +301,14 @@ class Intake:
             batch.ignored.append((sender.device_no, message.received_s))
 
     def _quarantined(
-        self, message: Message, sender: _Sender, rejection: Rejection
+        self, message: Message, sender: _Sender, refused: _Refused
     ) -> QuarantineRecord:
-        payload = message.payload if rejection.raw is None else rejection.raw
+        rejection, payload = refused.rejection, refused.payload
         key = key_of(payload) if rejection.key is None else rejection.key
-        at_s = message.received_s if rejection.at_s is None else rejection.at_s
         sealed = None
-        # Off duty, or of a device nobody knows: it could hold a position nobody may keep.
-        if payload and sender.slot_at(at_s) is not None:
+        instants = refused.instants
+        # It could hold an off-duty position, which nobody may keep.
+        if instants and all(sender.slot_at(at_s) is not None for at_s in instants):
             sealed = seal_payload(
                 self._vault,
                 payload,
@@ -321,21 +332,26 @@ class Intake:
         )
 
 
-def _note_instant(sender: _Sender, decoded: Decoded, received_s: float) -> None:
-    if type(decoded) is WireFix:
-        sender.note(decoded.fixed_s)
-    elif isinstance(decoded, (Rejection, DeviceEvent)):
-        sender.note(received_s if decoded.at_s is None else decoded.at_s)
+def _refused(message: Message, rejection: Rejection) -> _Refused:
+    payload = message.payload if rejection.raw is None else rejection.raw
+    return _Refused(rejection, payload, instants_told(rejection, payload, message.received_s))
+
+
+def _note_instants(sender: _Sender, result: object, received_s: float) -> None:
+    if type(result) is WireFix:
+        sender.note(result.fixed_s)
+    elif isinstance(result, _Refused):
+        for at_s in result.instants:
+            sender.note(at_s)
+    elif isinstance(result, DeviceEvent):
+        sender.note(received_s if result.at_s is None else result.at_s)
 
 
 def _sort_event(message: Message, sender: _Sender, event: DeviceEvent, batch: Batch) -> None:
     at_s = message.received_s if event.at_s is None else event.at_s
-    on_duty = sender.slot_at(at_s) is not None
-    if not on_duty and event.kind in PLACE_EVENTS:
+    untimed = event.at_s is None and event.kind in PLACE_EVENTS
+    if untimed or sender.slot_at(at_s) is None:
         batch.off_duty.append((sender.device_no, message.received_s))
-        return
-    if not on_duty and event.kind is EventKind.LAST_WILL:
-        batch.ignored.append((sender.device_no, message.received_s))
         return
     body = event.body
     if event.kind is EventKind.WAYPOINT:

@@ -82,7 +82,7 @@ class EventKind(StrEnum):
 
 
 PLACE_EVENTS = frozenset({EventKind.TRANSITION, EventKind.BEACON})
-"""Events that tell where somebody is; the duty gate treats them like fixes."""
+"""Events that tell where somebody was; not kept without a time of their own."""
 
 
 class Cell(msgspec.Struct, frozen=True, gc=False):

@@ -135,7 +135,7 @@ def message_key(message: dict[str, Any]) -> int:
 def _decode_object(message: dict[str, Any], raw: bytes, envelope: Envelope) -> list[Decoded]:
     refusal = check_object(message)
     if refusal is not None:
-        return [refusal]
+        return [Rejection(refusal.reason, refusal.detail, None, message_key(message), raw)]
     kind = message.get("_type")
     if kind == "location":
         return [_location(message, raw, envelope)]
@@ -165,17 +165,18 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
     if isinstance(timed, Rejection):
         return Rejection(timed.reason, timed.detail, timed.at_s, key, raw)
     fixed_s, flags = timed
+    told_s = None if flags else fixed_s
     lat, lon = get("lat"), get("lon")
     if type(lat) is not float or type(lon) is not float:
         try:
             lat, lon = number(lat), number(lon)
         except NotANumberError as error:
-            return Rejection(Reason.TYPE, f"lat or lon: {error}", fixed_s, key, raw)
+            return Rejection(Reason.TYPE, f"lat or lon: {error}", told_s, key, raw)
     if lat is None or lon is None:
-        return Rejection(Reason.TYPE, "lat or lon is missing", fixed_s, key, raw)
+        return Rejection(Reason.TYPE, "lat or lon is missing", told_s, key, raw)
     if not (-90.0 <= lat <= 90.0 and -180.0 <= lon <= 180.0):
         hint = "; swapped?" if abs(lon) <= 90.0 < abs(lat) <= 180.0 else ""
-        return Rejection(Reason.RANGE, "lat or lon is not on Earth" + hint, fixed_s, key, raw)
+        return Rejection(Reason.RANGE, "lat or lon is not on Earth" + hint, told_s, key, raw)
 
     accuracy, speed, course, altitude, battery, trigger, doubts = _secondary(message)
     flags |= doubts
@@ -266,7 +267,7 @@ def _fixed_s(message: dict[str, Any], envelope: Envelope) -> tuple[float, int] |
             )
         if tst > received_s + FUTURE_S:
             ahead = tst - received_s
-            return Rejection(Reason.TST_FUTURE, f"tst is {ahead:.0f} s ahead", received_s)
+            return Rejection(Reason.TST_FUTURE, f"tst is {ahead:.0f} s ahead")
     oldest = OLDEST_S
     if envelope.enrolled_s is not None:
         oldest = envelope.enrolled_s - ENROLMENT_SLACK_S
@@ -311,7 +312,7 @@ def _waypoints(message: dict[str, Any], raw: bytes, envelope: Envelope) -> list[
     if not isinstance(listed, list) or len(listed) > MAX_BATCH:
         return [Rejection(Reason.SHAPE, "waypoints is no list", None, message_key(message), raw)]
     results: list[Decoded] = [
-        _event(read_waypoint(item), item, orjson.dumps(item), envelope)
+        _event(read_waypoint(item), item, orjson.dumps({"_type": "waypoint"} | item), envelope)
         for item in listed
         if isinstance(item, dict)
     ]

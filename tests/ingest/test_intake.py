@@ -88,6 +88,11 @@ def _fix(phone: Phone, at: datetime, *, received: datetime | None = None, **more
     return Message(phone.topic, json.dumps(fix | more).encode(), sent)
 
 
+def _cut_off(phone: Phone, at: datetime) -> Message:
+    body = f'{{"_type":"location","tst":{int(at.timestamp())},"lat":31.2'
+    return Message(phone.topic, body.encode(), NOW.timestamp())
+
+
 def _stored(site: Site, phone: Phone) -> int:
     return int(site.rows.one("SELECT count(*) FROM fixes WHERE device_id = %s", phone.device_id))
 
@@ -148,7 +153,7 @@ def test_nothing_of_a_day_off_is_anywhere(site: Site) -> None:
     lost = Message(phone.topic, b'{"_type":"lwt"}', NOW.timestamp())
     told = Message(phone.topic + "/event", json.dumps(event).encode(), NOW.timestamp())
     recorded = site.take(*day, bad, told, lost).recorded
-    assert (recorded.off_duty, recorded.quarantined, recorded.ignored) == (len(day) + 1, 1, 1)
+    assert (recorded.off_duty, recorded.quarantined, recorded.ignored) == (len(day) + 2, 1, 0)
     tables = site.rows.all(
         "SELECT table_name FROM information_schema.columns WHERE column_name = 'device_id'"
         " AND table_schema = 'public' AND table_name NOT LIKE 'fixes\\_%%'"
@@ -172,6 +177,56 @@ def test_nothing_of_a_day_off_is_anywhere(site: Site) -> None:
     assert (
         site.rows.all("SELECT 1 FROM touched_days WHERE employee_id = %s", phone.employee_id) == []
     )
+
+
+def _rubbish(at: datetime) -> list[bytes]:
+    """What a phone may send that cannot be stored, all of it about one instant."""
+    tst = int(at.timestamp())
+    fix: dict[str, Any] = {"_type": "location", "tst": tst, "lat": 31.777_123, "lon": 121.5}
+    text = json.dumps(fix)
+    bodies: list[object] = [
+        fix | {"_type": "nosuch"},
+        fix | {f"k{no}": no for no in range(100)},
+        fix | {"lat": 91, "was": 31.777_123},
+        [fix] * 501,
+        fix | {"_type": "cmd"},
+        fix | {"_type": "transition", "event": "nosuch"},
+    ]
+    cut_off, twice = text[:-1], text[:-1] + ',"lon":121.5}'
+    return [cut_off.encode(), twice.encode(), *[json.dumps(body).encode() for body in bodies]]
+
+
+def _payloads(site: Site, phone: Phone) -> list[tuple[str, bool]]:
+    return site.rows.all(
+        "SELECT reason, payload IS NOT NULL FROM quarantine WHERE device_id = %s ORDER BY 1",
+        phone.device_id,
+    )
+
+
+def test_what_was_written_off_duty_is_not_kept_because_it_comes_on_duty(site: Site) -> None:
+    late, timely = _crew(site, 2)
+    limited = Intake(
+        directory=LookUp(VAULT), vault=VAULT, limiter=RateLimiter(RateLimit(per_s=0, burst=0))
+    )
+    for phone, at in ((late, NOW - timedelta(hours=15)), (timely, NOW - timedelta(hours=1))):
+        bodies = _rubbish(at)
+        site.take(*[Message(phone.topic, body, NOW.timestamp()) for body in bodies])
+        site.take(_fix(phone, at, received=NOW), intake=limited)
+        assert len(_payloads(site, phone)) == len(bodies) + 1
+    assert {kept for _, kept in _payloads(site, late)} == {False}
+    assert {kept for _, kept in _payloads(site, timely)} == {True}
+
+
+def test_one_member_of_an_array_never_takes_the_others_into_quarantine(site: Site) -> None:
+    (phone,) = _crew(site)
+    on, off = int(NOW.timestamp()), int((NOW - timedelta(hours=15)).timestamp())
+    fix = {"_type": "location", "lat": 31.777_123, "lon": 121.5}
+    wide = fix | {"tst": on} | {f"k{no}": no for no in range(100)}
+    body = json.dumps([wide, fix | {"tst": off}, fix | {"tst": on}]).encode()
+    recorded = site.take(Message(phone.topic, body, NOW.timestamp())).recorded
+    assert (recorded.quarantined, recorded.off_duty, recorded.stored) == (1, 1, 1)
+    size = site.rows.one("SELECT size FROM quarantine WHERE device_id = %s", phone.device_id)
+    assert size < len(body) - 100
 
 
 def test_old_news_never_replaces_newer(site: Site) -> None:
@@ -233,8 +288,7 @@ def test_a_replay_lets_in_what_can_be_stored_now_and_only_once(own_site: Site) -
         directory=LookUp(VAULT), vault=VAULT, limiter=RateLimiter(RateLimit(per_s=0, burst=1))
     )
     messages = [_fix(phone, NOW - timedelta(seconds=no)) for no in range(5)]
-    bad = Message(phone.topic, b'{"_type":"location",', NOW.timestamp())
-    own_site.take(*messages, bad, intake=limited)
+    own_site.take(*messages, _cut_off(phone, NOW), intake=limited)
     assert _stored(own_site, phone) == 1
     clock = ManualClock(NOW)
     first = replay(own_site.sessions, clock, VAULT, reasons=[Reason.RATE])
@@ -252,7 +306,7 @@ def test_a_replay_lets_in_what_can_be_stored_now_and_only_once(own_site: Site) -
 
 def test_a_sealed_payload_opens_only_on_its_own_row(own_site: Site) -> None:
     (phone,) = _crew(own_site)
-    own_site.take(Message(phone.topic, b'{"_type":"location",', NOW.timestamp()))
+    own_site.take(_cut_off(phone, NOW))
     own_site.execute("UPDATE quarantine SET msg_key = msg_key + 1")
     done = replay(own_site.sessions, ManualClock(NOW), VAULT)
     assert (done.tried, done.unreadable) == (1, 1)
