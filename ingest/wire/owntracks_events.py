@@ -1,5 +1,6 @@
 """What OwnTracks says besides positions, in our names."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,27 @@ from ingest.wire import EventKind, Reason, Rejection
 from ingest.wire.numbers import within
 
 _TEXT_LIMIT = 200
+_STATUS = {
+    "android": frozenset({"hib", "bo", "loc", "ps", "wifi"}),
+    "iOS": frozenset(
+        {
+            "version",
+            "deviceModel",
+            "deviceSystemName",
+            "deviceSystemVersion",
+            "deviceUserInterfaceIdiom",
+            "locale",
+            "localeUsesMetricSystem",
+            "backgroundRefreshStatus",
+            "locationManagerAuthorizationStatus",
+            "altimeterAuthorizationStatus",
+            "altimeterIsRelativeAltitudeAvailable",
+        }
+    ),
+}
+"""Permissions, power and version; nothing else, for nobody knows what a client puts there."""
+_WORD = re.compile(r"[A-Za-z0-9 ._,()/-]{1,60}")
+_FINE = re.compile(r"\d\.\d{3}")
 
 Reading = tuple[EventKind, dict[str, Any]] | Rejection
 """Kind and body of an event (None where unknown), or why it is none."""
@@ -54,16 +76,22 @@ def read_waypoint(message: dict[str, Any]) -> Reading:
 
 def _status(message: dict[str, Any]) -> Reading:
     body: dict[str, Any] = {}
-    for platform in ("android", "iOS"):
+    for platform, names in _STATUS.items():
         facts = message.get(platform)
         if isinstance(facts, dict):
             body["platform"] = platform.lower()
-            body |= {
-                name[:40]: _text(value) if type(value) is str else value
-                for name, value in facts.items()
-                if type(value) in (str, int, bool, float)
-            }
+            body |= {name: _setting(facts[name]) for name in names & facts.keys()}
     return EventKind.STATUS, body
+
+
+def _setting(value: Any) -> Any:
+    """Return a small code or a plain word; None for anything that could say more."""
+    kind = type(value)
+    if kind is bool or (kind is int and abs(value) < 100):
+        return value
+    if kind is str and _WORD.fullmatch(value) and not _FINE.search(value):
+        return value
+    return None
 
 
 def _last_will(message: dict[str, Any]) -> Reading:
@@ -79,7 +107,9 @@ def _steps(message: dict[str, Any]) -> Reading:
 def _beacon(message: dict[str, Any]) -> Reading:
     names = ("uuid", "major", "minor", "prox", "rssi")
     found = {name: message.get(name) for name in names}
-    return EventKind.BEACON, {n: v for n, v in found.items() if type(v) in (str, int)}
+    return EventKind.BEACON, {
+        n: _text(v) if type(v) is str else v for n, v in found.items() if type(v) in (str, int)
+    }
 
 
 READERS: dict[str, Callable[[dict[str, Any]], Reading]] = {

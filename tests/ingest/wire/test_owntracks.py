@@ -141,6 +141,20 @@ def test_the_key_does_not_depend_on_the_door_or_on_order_of_members() -> None:
     assert message_key(plain | {"_id": "a"}) == message_key({"_id": "a"})
 
 
+def test_a_status_holds_known_settings_and_no_place() -> None:
+    place: dict[str, object] = {"lat": 31.777123, "lon": 121.5, "ssid": "home"}
+    android = {"hib": 1, "bo": 0, "wifi": 31.777123, "loc": 31_777_123} | place
+    told = one({"_type": "status", "android": android} | place)
+    assert told.body == {"platform": "android", "hib": 1, "bo": 0}
+    ios = {"version": "18.1.0/3", "locale": "31.777123", "deviceModel": "x" * 61} | place
+    told = one({"_type": "status", "iOS": ios | {"locationManagerAuthorizationStatus": "always"}})
+    assert told.body == {
+        "platform": "ios",
+        "version": "18.1.0/3",
+        "locationManagerAuthorizationStatus": "always",
+    }
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=20),
     lambda inner: (
