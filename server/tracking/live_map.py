@@ -3,10 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Interval, Select, and_, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Interval, Select, and_, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,9 @@ from server.tracking.relations import (
     units,
 )
 from server.tracking.rules import LiveStatus, LiveThresholds, live_status
+
+DutySpan: TypeAlias = tuple[datetime, datetime]
+"""From the start of a shift up to its end."""
 
 _LONGEST_SHIFT: Final = timedelta(hours=26)
 COLUMNS: Final = (
@@ -169,8 +172,40 @@ def duty_now(
     return next((w for w in windows if w.starts_at <= now < w.ends_at), None)
 
 
-def _query(scope: Select[UUID], now: datetime) -> Select[Any]:
-    duty, lp, pn = roster_entries, LastPosition.__table__, PresenceNow.__table__
+def duty_spans(
+    session: Session, scope: Select[UUID], *, now: datetime, ahead: timedelta
+) -> dict[UUID, tuple[DutySpan, ...]]:
+    """Return the people of a scope and when each is on duty, now or soon. One statement.
+
+    For readers that ask again every few seconds and decide between by the clock: the end of a
+    shift is exact, leave and cancellation hold from the next reading.
+
+    Parameters
+    ----------
+    scope : ids of the employees.
+    now : instant of the answer; spans that have ended are left out.
+    ahead : spans that begin within this time are returned too.
+
+    Returns
+    -------
+    Everybody in scope; half-open spans without grace, none for people off duty.
+    """
+    duty = roster_entries
+    found: dict[UUID, tuple[DutySpan, ...]] = {}
+    for employee_id, starts_at, ends_at in session.execute(
+        select(employees.c.id, duty.c.starts_at, duty.c.ends_at)
+        .outerjoin_from(employees, duty, _on_duty(now, now + ahead))
+        .where(employees.c.id.in_(scope))
+    ):
+        spans = () if starts_at is None else ((starts_at, ends_at),)
+        found[employee_id] = found.get(employee_id, ()) + spans
+    return found
+
+
+def _on_duty(now: datetime, begun_by: datetime) -> ColumnElement[bool]:
+    """Join employees with the shift that is on, or begins by an instant, and counts."""
+    duty = roster_entries
+    at = func.greatest(duty.c.starts_at, cast(now, TIMESTAMP(timezone=True)))
     closed = (
         select(excusals.c.tenant_id)
         .where(
@@ -178,21 +213,25 @@ def _query(scope: Select[UUID], now: datetime) -> Select[Any]:
             excusals.c.employee_id == duty.c.employee_id,
             excusals.c.withdrawn_at.is_(None),
             excusals.c.kind.in_(sorted(kind.value for kind in CLOSES_DUTY)),
-            excusals.c.starts_at <= now,
-            excusals.c.ends_at > now,
+            excusals.c.starts_at <= at,
+            excusals.c.ends_at > at,
         )
         .exists()
     )
-    on_duty = and_(
+    return and_(
         duty.c.tenant_id == employees.c.tenant_id,
         duty.c.employee_id == employees.c.id,
         duty.c.cancelled_at.is_(None),
-        duty.c.starts_at <= now,
+        duty.c.starts_at <= begun_by,
         duty.c.starts_at > now - _LONGEST_SHIFT,
         duty.c.ends_at > now,
         or_(employees.c.left_on.is_(None), employees.c.left_on > duty.c.on_date),
         ~closed,
     )
+
+
+def _query(scope: Select[UUID], now: datetime) -> Select[Any]:
+    duty, lp, pn = roster_entries, LastPosition.__table__, PresenceNow.__table__
     of_this_duty = and_(
         lp.c.tenant_id == duty.c.tenant_id,
         lp.c.employee_id == duty.c.employee_id,
@@ -238,7 +277,7 @@ def _query(scope: Select[UUID], now: datetime) -> Select[Any]:
             units,
             and_(units.c.tenant_id == memberships.c.tenant_id, units.c.id == memberships.c.unit_id),
         )
-        .outerjoin(duty, on_duty)
+        .outerjoin(duty, _on_duty(now, now))
         .outerjoin(posts, and_(posts.c.tenant_id == duty.c.tenant_id, posts.c.id == duty.c.post_id))
         .outerjoin(lp, of_this_duty)
         .outerjoin(pn, here)

@@ -19,13 +19,14 @@ from server.tracking.intake_lists import (
     ledger,
     quarantine,
 )
-from server.tracking.live_map import LiveMap, duty_now, live_map, trail
+from server.tracking.live_map import DutySpan, LiveMap, duty_now, duty_spans, live_map, trail
 from server.tracking.rules import LiveStatus, LiveThresholds, PresenceState, live_status
 
 __all__ = [
     "AssignmentView",
     "Day",
     "DeviceHealthView",
+    "DutySpan",
     "FixColumns",
     "LedgerView",
     "LiveMap",
@@ -39,6 +40,7 @@ __all__ = [
     "day",
     "device_health",
     "duty_now",
+    "duty_spans",
     "evidence_fixes",
     "fixes_of_day",
     "geojson_lines",

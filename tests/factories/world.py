@@ -6,9 +6,11 @@ south has team s1. Every text that names a unit or person of a branch carries th
 branch's canary, so that a test can look for it where it must not be.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -17,10 +19,12 @@ from server.clock import Clock, ManualClock
 from server.crypto import Vault
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
+from server.db.types import new_id
 from server.people import services
 from server.people.devices import EnrolledDevice
 from server.people.models import DeviceKind, Role, UnitKind
 from server.people.owntracks import BrokerAddress
+from server.posts.services import assign_shift, create_shift
 
 PASSWORD = "quiet-harbour-42"
 HIRED_ON = date(2026, 1, 5)
@@ -119,6 +123,44 @@ def build_world(urls: DatabaseUrls, clock: Clock | None = None) -> World:
         owner.dispose()
         app.dispose()
     return world
+
+
+def put_on_duty(
+    factory: sessionmaker[Session],
+    tenant: TenantWorld,
+    names: Iterable[str],
+    *,
+    starts_at: datetime,
+    hours: int = 8,
+) -> list[UUID]:
+    """Put people of a tenant on a shift that begins at an instant, at no post in particular.
+
+    Returns
+    -------
+    The roster entries, in the order of the names.
+    """
+    starts = starts_at.astimezone(ZoneInfo(ZONE)).replace(second=0, microsecond=0)
+    clock = ManualClock(starts_at)
+    with unit_of_work(factory, tenant_id=tenant.id) as session:
+        shift_id = create_shift(
+            session,
+            tenant_id=tenant.id,
+            name=f"shift {new_id()}",
+            starts=starts.time(),
+            ends=(starts + timedelta(hours=hours)).time(),
+        )
+        return [
+            assign_shift(
+                session,
+                clock,
+                tenant_id=tenant.id,
+                employee_id=tenant.people[name],
+                shift_id=shift_id,
+                on_date=starts.date(),
+                zone=ZONE,
+            )
+            for name in names
+        ]
 
 
 def _populate(factory: sessionmaker[Session], clock: Clock, tenant: TenantWorld) -> None:

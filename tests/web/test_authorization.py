@@ -31,7 +31,7 @@ from server.settings import Settings
 from server.tracking.live import LiveEvent, LivePublisher, cursor, position_event
 from tests.factories.browser import parts_of, signed_in
 from tests.factories.canaries import NOON, PLACES, WORK_ON, Marked, live_the_day, place_marks
-from tests.factories.world import World, build_world
+from tests.factories.world import World, build_world, put_on_duty
 from web.live.hub import Hub
 
 BASE = "http://127.0.0.1"
@@ -322,6 +322,9 @@ def test_the_marks_are_there_to_be_found(
 
 def test_the_stream_sends_each_principal_the_marks_of_their_branches_only(house: House) -> None:
     redis = parts_of(house.stream).redis
+    # The employee is on the roster already; nobody is heard of off duty.
+    others = [who for who in BRANCHES if who not in {"anonymous", "employee"}]
+    put_on_duty(parts_of(house.stream).sessions, house.world.alpha, others, starts_at=NOON)
     publisher = LivePublisher(redis)
     publisher.reset(tenant.id for tenant in house.world.tenants.values())
     for who, branches in BRANCHES.items():

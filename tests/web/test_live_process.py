@@ -21,7 +21,7 @@ from server.db.session import unit_of_work
 from server.people.sessions import Credential, open_session
 from server.tracking.live import LiveEvent, LivePublisher, LiveType
 from tests.factories.sse import EventSource
-from tests.factories.world import World, build_world
+from tests.factories.world import World, build_world, put_on_duty
 
 
 @dataclass(slots=True)
@@ -43,6 +43,10 @@ class Running:
 @pytest.fixture
 def running(stack: Stack, database: DatabaseUrls) -> Iterator[Running]:
     world = build_world(database, ManualClock(datetime.now(UTC) - timedelta(days=1)))
+    engine = make_engine(database.app, pool_size=1)
+    begun_at = datetime.now(UTC) - timedelta(hours=1)
+    put_on_duty(make_session_factory(engine), world.alpha, ["employee"], starts_at=begun_at)
+    engine.dispose()
     port = free_port()
     process = subprocess.Popen(
         [Path(sys.executable).with_name("outpost"), "stream", "--bind", f"127.0.0.1:{port}"],

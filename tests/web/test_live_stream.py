@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -19,11 +19,12 @@ from server.http.extensions import db
 from server.main.app import create_stream_app
 from server.people import services
 from server.people.sessions import Credential, open_session, parse_cookie, sign_out
+from server.posts.services import cancel_assignment
 from server.settings import Settings
 from server.tracking.live import LiveEvent, LivePublisher, LiveType, cursor
 from tests.factories.browser import parts_of
 from tests.factories.sse import EventSource
-from tests.factories.world import Login, TenantWorld, World, build_world
+from tests.factories.world import Login, TenantWorld, World, build_world, put_on_duty
 from web.live import hub
 
 START = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
@@ -63,6 +64,15 @@ class Desk:
         )
         assert self.publisher.publish([event])
 
+    def tell_state(self, employee_id: UUID, status: str) -> None:
+        event = LiveEvent(
+            tenant_id=self.alpha.id,
+            type=LiveType.STATE,
+            employee_id=employee_id,
+            data={"id": str(employee_id), "status": status},
+        )
+        assert self.publisher.publish([event])
+
 
 @pytest.fixture(scope="module")
 def desk(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
@@ -72,6 +82,10 @@ def desk(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
     clock = ManualClock(START)
     world = build_world(module_database, clock)
     app = create_stream_app(settings, clock=clock)
+    factory = parts_of(app).sessions
+    crew = ("employee", "peer", "other_team", "other_branch")
+    for tenant in (world.alpha, world.beta):
+        put_on_duty(factory, tenant, crew, starts_at=START - timedelta(hours=1))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -221,6 +235,59 @@ def test_missed_events_are_authorised_as_well(desk: Desk) -> None:
     with desk.stream(last_event_id=start) as source:
         assert source.next("pos").data["n"] == 2
         assert source.silent_for(0.5, "pos")
+
+
+@pytest.fixture
+def clock(desk: Desk) -> Iterator[ManualClock]:
+    """The clock of the stream process; it stands where it stood again afterwards."""
+    found = parts_of(desk.app).clock
+    assert isinstance(found, ManualClock)
+    yield found
+    found.at = START
+
+
+def test_nobody_is_heard_of_after_duty_but_that_it_is_over(desk: Desk, clock: ManualClock) -> None:
+    worker = desk.alpha.people["employee"]
+    with desk.stream() as source, desk.stream("employee") as own:
+        for each in (source, own):
+            each.next("ping")
+        desk.move(worker, 1)
+        for each in (source, own):
+            assert each.next("pos").data["n"] == 1
+        clock.at = START + timedelta(hours=7)
+        desk.move(worker, 2)
+        desk.tell_state(worker, "on_post")
+        desk.tell_state(worker, "off_duty")
+        for each in (source, own):
+            assert each.next("pos", "state").data["status"] == "off_duty"
+            assert each.silent_for(0.5, "pos", "state")
+
+
+def test_a_shift_taken_off_the_roster_ends_the_events_within_five_seconds(desk: Desk) -> None:
+    worker, parts = desk.alpha.people["manager_n2"], parts_of(desk.app)
+    (entry_id,) = put_on_duty(parts.sessions, desk.alpha, ["manager_n2"], starts_at=START)
+    with desk.stream() as source:
+        source.next("ping")
+        desk.move(worker, 1)
+        assert source.next("pos").data["n"] == 1
+        with unit_of_work(parts.sessions, tenant_id=desk.alpha.id) as session:
+            cancel_assignment(session, parts.clock, tenant_id=desk.alpha.id, entry_id=entry_id)
+        assert source.silent_for(5, "pos")
+        desk.move(worker, 2)
+        assert source.silent_for(1.5, "pos")
+
+
+def test_the_first_position_of_a_shift_is_not_missed(desk: Desk, clock: ManualClock) -> None:
+    worker, begins = desk.alpha.people["manager_n1"], START + timedelta(minutes=30)
+    put_on_duty(parts_of(desk.app).sessions, desk.alpha, ["manager_n1"], starts_at=begins)
+    clock.at = begins - timedelta(seconds=8)
+    with desk.stream() as source:
+        source.next("ping")
+        desk.move(worker, 1)
+        assert source.silent_for(0.5, "pos")
+        clock.at = begins
+        desk.move(worker, 2)
+        assert source.next("pos").data["n"] == 2
 
 
 def test_an_employee_hears_of_themselves_only(desk: Desk) -> None:

@@ -1,11 +1,14 @@
 """Who may hear which event, looked up again every few seconds while a stream is open."""
 
 import time
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import Clock
@@ -20,17 +23,20 @@ from server.people.rules import (
 )
 from server.people.sessions import SessionToken, load_principal
 from server.tracking.live import LiveType, StoredEvent
+from server.tracking.queries import DutySpan, LiveStatus, duty_spans
 
 RECHECK_S: Final = 3.0
 """Sign-out, revoked roles and moves end a person's events within 5 s: this, plus a margin."""
+_AHEAD: Final = timedelta(seconds=10)
+"""Shifts that begin before the next reading are known in time for their first position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Employees whose events one principal may receive."""
+    """Employees whose events one principal may receive; `live` with when they are on duty."""
 
-    live: frozenset[UUID]
-    findings: frozenset[UUID]
+    live: Mapping[UUID, tuple[DutySpan, ...]]
+    findings: AbstractSet[UUID]
 
 
 class Watch:
@@ -46,7 +52,7 @@ class Watch:
         self._clock = clock
         self._token = token
         self._checked_s: float | None = None
-        self._scope = Scope(frozenset(), frozenset())
+        self._scope = Scope({}, frozenset())
 
     def still_open(self) -> bool:
         """Tell whether the session stands and may look; reads the database when it is time."""
@@ -62,26 +68,36 @@ class Watch:
         return True
 
     def allows(self, event: StoredEvent) -> bool:
-        """Decide on one event by the scope as last read."""
+        """Decide on one event by the scope as last read, and by the clock.
+
+        Where people are is told while they are on duty; that duty is over is told as well.
+        """
         if event.employee_id is None:
             return False
         if event.type is LiveType.ALERT:
             return event.employee_id in self._scope.findings
-        return event.employee_id in self._scope.live
+        spans = self._scope.live.get(event.employee_id)
+        if spans is None:
+            return False
+        now = self._clock.now()
+        if any(starts_at <= now < ends_at for starts_at, ends_at in spans):
+            return True
+        return event.type is LiveType.STATE and _says_off_duty(event)
+
+
+def _says_off_duty(event: StoredEvent) -> bool:
+    return bool(orjson.loads(event.json).get("status") == LiveStatus.OFF_DUTY)
 
 
 def _scope(session: Session, principal: Principal, now: datetime) -> Scope:
-    live = _employees(session, principal, Action.VIEW_LIVE, now)
+    live = duty_spans(
+        session, employees_in_scope(principal, Action.VIEW_LIVE, now=now), now=now, ahead=_AHEAD
+    )
     # Today the same roles give both; one statement less for each open map every few seconds.
     same = granting_units(principal, Action.VIEW_LIVE) == granting_units(
         principal, Action.VIEW_FINDINGS
     ) and allows_self(principal, Action.VIEW_LIVE) == allows_self(principal, Action.VIEW_FINDINGS)
     if same:
-        return Scope(live, live)
-    return Scope(live, _employees(session, principal, Action.VIEW_FINDINGS, now))
-
-
-def _employees(
-    session: Session, principal: Principal, action: Action, now: datetime
-) -> frozenset[UUID]:
-    return frozenset(session.scalars(employees_in_scope(principal, action, now=now)))
+        return Scope(live, live.keys())
+    found = employees_in_scope(principal, Action.VIEW_FINDINGS, now=now)
+    return Scope(live, frozenset(session.scalars(found)))
