@@ -354,6 +354,23 @@ def test_an_account_with_too_many_streams_loses_the_oldest(desk: Desk) -> None:
                 assert source.next("pos").data["n"] == 5
 
 
+def test_a_crowded_out_stream_may_be_the_last_to_leave(desk: Desk) -> None:
+    reading = hub.Hub(desk.redis, block_ms=50)
+    account = desk.alpha.logins["supervisor_north"].account_id
+    with ExitStack() as oldest, ExitStack() as newer:
+        crowded, _missed = oldest.enter_context(
+            reading.subscribe(desk.alpha.id, account, after_id=None)
+        )
+        for _ in range(hub.STREAMS_PER_ACCOUNT):
+            newer.enter_context(reading.subscribe(desk.alpha.id, account, after_id=None))
+        assert crowded.crowded_out
+        newer.close()
+        assert reading.streams == 1
+        oldest.close()
+    assert reading.streams == 0
+    reading.stop()
+
+
 def test_a_browser_that_went_away_leaves_nothing_behind(desk: Desk) -> None:
     found = desk.app.extensions["outpost.live_hub"]
     with desk.stream() as source:

@@ -129,11 +129,12 @@ class Hub:
             if not rest:
                 del self._subscribers[subscription.tenant_id]
                 self._cursors.pop(subscription.tenant_id, None)
-            held = self._streams[owner]
+            # One that was crowded out has lost its place here already.
+            held = self._streams.get(owner, [])
             if subscription in held:
                 held.remove(subscription)
             if not held:
-                del self._streams[owner]
+                self._streams.pop(owner, None)
 
     def _missed(self, subscription: Subscription, after_id: str | None) -> list[StoredEvent]:
         if after_id is None:
