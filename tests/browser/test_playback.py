@@ -208,6 +208,19 @@ def test_a_day_that_cannot_be_loaded_says_so(page: Page, office: Desk, address: 
     expect(page.locator(".player__deck")).to_be_hidden()
 
 
+def test_a_phone_shows_map_list_and_player_below_each_other(
+    page: Page, office: Desk, address: str, witness: Witness
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_day(page, office, address, "employee", "10:03:30")
+    places = [page.locator(s).bounding_box() for s in ("[data-map]", ".player__list", ".deck")]
+    assert all(box is not None and box["height"] > 40 for box in places)
+    tops = [box["y"] for box in places if box is not None]
+    assert tops == sorted(tops)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert witness.errors == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(
     page: Page, office: Desk, address: str, axe_source: str, scheme: str

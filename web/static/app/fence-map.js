@@ -52,7 +52,7 @@ export class FenceMap {
     const points = (geometry) => geometry.coordinates.flat(geometry.type === "MultiPolygon" ? 2 : 1);
     const own = this.#feature();
     for (const f of own.features.length ? own.features : others.features) points(f.geometry).forEach((p) => bounds.extend(p));
-    if (!bounds.isEmpty()) this.map.fitBounds(bounds, { padding: 80, maxZoom: own.features.length ? 17 : 15, animate: false });
+    if (!bounds.isEmpty()) this.map.fitBounds(bounds, { padding: Math.min(80, this.map.getContainer().clientHeight / 6), maxZoom: own.features.length ? 17 : 15, animate: false });
   }
 
   /** select, circle, polygon or rectangle. */

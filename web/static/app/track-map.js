@@ -64,7 +64,9 @@ export class TrackMap {
       const p = this.model.point(i);
       bounds.extend([p.lon, p.lat]);
     });
-    if (!bounds.isEmpty()) this.map.fitBounds(bounds, { padding: { top: 60, bottom: 50, left: 50, right: 340 }, maxZoom: 16.5, animate: false });
+    // The list lies over the right part of a wide map.
+    const right = this.map.getContainer().clientWidth > 720 ? 340 : 40;
+    if (!bounds.isEmpty()) this.map.fitBounds(bounds, { padding: { top: 60, bottom: 50, left: 40, right }, maxZoom: 16.5, animate: false });
   }
 
   #install(map) {
