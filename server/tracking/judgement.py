@@ -13,12 +13,13 @@ from uuid import UUID
 
 from geo import ALGORITHM_VERSION
 from geo.fix import NOT_EVIDENCE, FixArray, from_epoch_s, to_epoch_s
-from geo.offpost import OffPostInterval, detect_off_post
+from geo.offpost import detect_off_post
 from geo.policy import OffPostPolicy
 from geo.presence import Gap, Presence, Window, detect_gaps, detect_presence
 from geo.sides import judge_sides
 from server.findings.rules import DayKey, FindingDraft, FindingKind
 from server.posts.queries import DutyWindow, FenceVersion
+from server.tracking.absences import Absence, join_absences
 from server.tracking.evidence import gap_evidence, off_post_evidence
 from server.tracking.facts import DayFacts
 from server.tracking.rules import LiveStatus, PresenceState, live_status
@@ -98,7 +99,7 @@ class _Judged:
     piece: _Piece
     presence: Presence | None
     gaps: Sequence[Gap]
-    off_posts: Sequence[OffPostInterval]
+    absences: Sequence[Absence]
 
 
 def judge_day(facts: DayFacts, *, as_of: datetime, with_trajectory: bool = True) -> DayVerdict:
@@ -141,7 +142,7 @@ def judge_day(facts: DayFacts, *, as_of: datetime, with_trajectory: bool = True)
             facts,
             presences=[one.presence for one in judged if one.presence is not None],
             gaps=[gap for one in judged for gap in one.gaps],
-            off_posts=sum(len(one.off_posts) for one in judged),
+            off_posts=sum(len(one.absences) for one in judged),
             as_of=until,
             with_trajectory=with_trajectory,
         ),
@@ -180,17 +181,27 @@ def _judge(facts: DayFacts, piece: _Piece, as_of: datetime) -> _Judged:
         as_of=as_of,
         signs=facts.signs,
     )
+    excused = [Window(e.starts_at, e.ends_at) for e in facts.excusals]
     off_posts = detect_off_post(
         presence,
         facts.fixes,
         piece.fence.geofence,
         duty=[piece.span],
-        excused=[Window(e.starts_at, e.ends_at) for e in facts.excusals],
+        excused=excused,
         policy=_off_post_policy(facts, piece),
         as_of=as_of,
         policy_version=facts.policy.version,
     )
-    return _Judged(piece, presence, presence.gaps, off_posts)
+    absences = join_absences(
+        off_posts,
+        presence,
+        facts.fixes,
+        piece.fence.geofence,
+        span=piece.span,
+        excused=excused,
+        as_of=as_of,
+    )
+    return _Judged(piece, presence, presence.gaps, absences)
 
 
 def _off_post_policy(facts: DayFacts, piece: _Piece) -> OffPostPolicy:
@@ -223,7 +234,8 @@ def _tiles(judged: _Judged) -> Iterator[Tile]:
 
 def _drafts(facts: DayFacts, judged: _Judged, as_of: datetime) -> Iterator[FindingDraft]:
     piece = judged.piece
-    for found in judged.off_posts:
+    for absence in judged.absences:
+        found = absence.found
         assert judged.presence is not None
         assert piece.fence is not None
         yield FindingDraft(

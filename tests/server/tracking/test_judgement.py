@@ -9,7 +9,7 @@ from geo.distance import destination
 from geo.fix import Fix, FixArray, Source
 from geo.geofence import Geofence
 from geo.policy import Policy
-from server.findings.rules import DayKey, FindingKind, FindingState
+from server.findings.rules import DayKey, FindingDraft, FindingKind, FindingState
 from server.posts.queries import DutyWindow, ExcusalKind, ExcusalView, FenceVersion
 from server.tracking.facts import DayFacts
 from server.tracking.judgement import DayVerdict, judge_day
@@ -109,6 +109,64 @@ def test_a_watermark_past_the_end_changes_nothing_more() -> None:
     first, later = (judge_day(known, as_of=SIX + timedelta(hours=h)) for h in (0, 48))
     assert first.final
     assert first == later
+
+
+def out_then_silent() -> list[Fix]:
+    return [fix(m, 0 if m < 60 else 400) for m in range(0, 91, 3)]
+
+
+def absences(verdict: DayVerdict) -> list[FindingDraft]:
+    return [d for d in verdict.drafts if d.kind is FindingKind.OFF_POST]
+
+
+def test_switching_the_phone_off_closes_no_alert() -> None:
+    known = facts(*out_then_silent())
+    for minute in (95, 120, 400, 539):
+        verdict = judge_day(known, as_of=at(minute))
+        [found] = absences(verdict)
+        assert (found.state, found.starts_at) == (FindingState.OPEN, at(60))
+        assert verdict.current is not None
+        assert verdict.current.finding_id == found.id
+    [found] = absences(judge_day(known, as_of=at(539)))
+    assert found.evidence["reasons"] == ["silence"]
+    assert found.evidence["figures"]["duration_s"] == 30 * 60
+    assert found.evidence["figures"]["silent_s"] == (539 - 90) * 60
+    assert found.evidence["inputs"]["outside"] == [
+        {"start": "2026-11-18T02:00:00Z", "end": "2026-11-18T02:30:00Z"}
+    ]
+    [found] = absences(judge_day(known, as_of=SIX))
+    assert (found.state, found.ends_at) == (FindingState.CLOSED, SIX)
+    assert found.evidence["reasons"] == ["duty_end", "silence"]
+    assert found.evidence["figures"]["duration_s"] == 30 * 60
+
+
+def test_an_absence_with_silences_is_one_until_somebody_is_seen_back() -> None:
+    again = [fix(m, 500) for m in range(150, 181, 3)]
+    back = [fix(m, 0) for m in range(240, 300, 3)]
+    known = facts(*out_then_silent(), *again, *back)
+    [found] = absences(judge_day(known, as_of=at(170)))
+    assert (found.state, found.evidence["reasons"]) == (FindingState.OPEN, ["open"])
+    [found] = absences(judge_day(known, as_of=SIX))
+    assert (found.starts_at, found.ends_at) == (at(60), at(240))
+    assert found.evidence["reasons"] == ["returned", "silence"]
+    assert len(found.evidence["inputs"]["outside"]) == 2
+    assert found.evidence["figures"]["duration_s"] == 60 * 60
+    assert found.evidence["figures"]["silent_s"] == 120 * 60
+    assert judge_day(known, as_of=SIX).summary["off_posts"] == 1
+
+
+def test_being_seen_inside_between_makes_two_absences() -> None:
+    known = facts(*out_then_silent(), fix(130, 0), *[fix(m, 500) for m in range(150, 181, 3)])
+    first, second = absences(judge_day(known, as_of=at(181)))
+    assert (first.ends_at, first.state) == (at(130), FindingState.CLOSED)
+    assert (second.starts_at, second.state) == (at(150), FindingState.OPEN)
+
+
+def test_an_outing_ends_an_absence_that_fell_silent() -> None:
+    known = replace(facts(*out_then_silent()), excusals=[outing(at(200), at(260))])
+    assert absences(judge_day(known, as_of=at(199)))[0].state is FindingState.OPEN
+    [found] = absences(judge_day(known, as_of=at(300)))
+    assert (found.ends_at, found.evidence["reasons"]) == (at(200), ["excused", "silence"])
 
 
 def test_leave_in_the_middle_splits_the_day() -> None:
