@@ -2,9 +2,15 @@
 
 A thread of its own: Redis may be slow or gone, and no acknowledgement waits for it. What
 cannot be announced in time is overtaken by newer positions of the same people.
+
+Stored is more than shown: fixes in the grace around a shift, and those of a backlog that
+arrives when the shift is over, are kept for the day's record and appear on no live map.
 """
 
 import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from redis import Redis
@@ -20,23 +26,43 @@ _RETRY_S = 1.0
 Person = tuple[int, UUID]
 
 
-class Announcer(threading.Thread):
-    """Keeps the newest position of each person until it is published."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A position for the live map, and the epoch second until which it may be shown."""
 
-    def __init__(self, redis: Redis) -> None:
+    event: LiveEvent
+    until_s: float
+
+
+class Announcer(threading.Thread):
+    """Keeps the newest position of each person until it is published.
+
+    Parameters
+    ----------
+    redis : of this thread alone.
+    tenants : whose readers are told to start over first: what was committed before the last
+        process died may never have been announced.
+    clock : epoch seconds.
+    """
+
+    def __init__(
+        self, redis: Redis, *, tenants: Iterable[int] = (), clock: Callable[[], float] = time.time
+    ) -> None:
         super().__init__(name="ingest-announcer", daemon=True)
         self._publisher = LivePublisher(redis)
+        self._tenants = tuple(tenants)
+        self._clock = clock
         self._lock = threading.Lock()
-        self._pending: dict[Person, LiveEvent] = {}
+        self._pending: dict[Person, Shown] = {}
         self._wake = threading.Event()
         self._stopped = threading.Event()
 
     def announce(self, taken: Taken) -> None:
         """Take the positions of a committed batch that are somebody's newest."""
-        events = live_events(taken)
-        if events:
+        shown = shown_positions(taken)
+        if shown:
             with self._lock:
-                self._pending |= events
+                self._pending |= shown
             self._wake.set()
 
     def stop(self) -> None:
@@ -47,12 +73,13 @@ class Announcer(threading.Thread):
 
     def run(self) -> None:
         """Publish until stopped."""
+        self._publisher.reset(self._tenants)
         while True:
             self._wake.wait()
             self._wake.clear()
             with self._lock:
                 pending, self._pending = self._pending, {}
-            shown = not pending or self._publisher.publish(pending.values())
+            shown = not pending or self._publisher.publish(live_events(pending, self._clock()))
             if self._stopped.is_set():
                 return
             if not shown:
@@ -62,13 +89,21 @@ class Announcer(threading.Thread):
             self._stopped.wait(_PERIOD_S if shown else _RETRY_S)
 
 
-def live_events(taken: Taken) -> dict[Person, LiveEvent]:
-    """Return the events a committed batch makes on the live map, one a person."""
+def shown_positions(taken: Taken) -> dict[Person, Shown]:
+    """Return the positions a committed batch adds to the live map, one a person."""
     found = {}
     for record in taken.recorded.moved:
-        device = taken.batch.devices[record.device_no]
-        found[device.tenant_id, device.employee_id] = _event(device, record)
+        slot = record.slot
+        if slot.starts_s <= record.fix.fixed_s < slot.ends_s:
+            device = taken.batch.devices[record.device_no]
+            person = (device.tenant_id, device.employee_id)
+            found[person] = Shown(_event(device, record), slot.ends_s)
     return found
+
+
+def live_events(shown: Mapping[Person, Shown], now_s: float) -> list[LiveEvent]:
+    """Return the events of those whose shift is not over."""
+    return [one.event for one in shown.values() if now_s < one.until_s]
 
 
 def _event(device: DeviceRef, record: FixRecord) -> LiveEvent:

@@ -124,9 +124,9 @@ def _timetable(version: int, span: Span, windows: Iterable[DutyWindow]) -> Timet
             slots.append(None)
             continue
         on_duty = [row for row in holding if row[2] <= edge < row[3]]
-        chosen = (on_duty or holding)[0][4]
+        _, _, starts, ends, chosen = (on_duty or holding)[0]
         work_on = tuple(sorted({row[4].work_on for row in holding}))
-        slots.append(DutySlot(chosen.roster_entry_id, work_on))
+        slots.append(DutySlot(chosen.roster_entry_id, work_on, starts, ends))
     return Timetable(version, span, edges, slots)
 
 

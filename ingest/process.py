@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 
 from redis import Redis
+from sqlalchemy import text
 
 from ingest.announce import Announcer
 from ingest.attempts import Attempts
@@ -59,7 +60,9 @@ def run_ingest(settings: Settings, environ: Mapping[str, str] = os.environ) -> N
     redis = Redis.from_url(
         settings.redis_url, socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
     )
-    announcer = Announcer(redis)
+    with link.transaction() as session:
+        tenants = session.scalars(text("SELECT id FROM tenants")).all()
+    announcer = Announcer(redis, tenants=tenants)
     pulse = Pulse(handover)
     attempts = Attempts(settings.run_dir / "ingest.attempts")
     writer = Writer(

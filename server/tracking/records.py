@@ -1,5 +1,6 @@
 """What a door hands over to be recorded: values, already decoded, gated and flagged."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple, Protocol
@@ -81,11 +82,14 @@ class Measured(Protocol):
 class DutySlot(NamedTuple):
     """Part of somebody's duty time: the roster entry it belongs to, and its work dates.
 
-    Two where the grace of one shift reaches into the next.
+    Two where the grace of one shift reaches into the next. `starts_s` and `ends_s` are
+    epoch seconds of duty itself, half-open and without the grace.
     """
 
     roster_entry_id: UUID
     work_on: tuple[date, ...]
+    starts_s: float = -math.inf
+    ends_s: float = math.inf
 
 
 class FixRecord(msgspec.Struct, frozen=True, gc=False):
@@ -101,7 +105,10 @@ class FixRecord(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """A device event, ready to store; `lost` marks a last will."""
+    """A device event on duty, ready to store; `lost` marks a last will.
+
+    `slot` is given where the engine has to look at the day again.
+    """
 
     device_no: int
     kind: str
@@ -112,6 +119,7 @@ class EventRecord:
     via: Via
     lost: bool = False
     health: dict[str, Any] | None = None
+    slot: DutySlot | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from fixtures.stack import DatabaseUrls, Stack
+from fixtures.stack.ports import free_port
 from server.http.context import EXTENSION
 from server.http.extensions import db
 from server.main.app import create_app
 from server.settings import Settings
-from server.tracking.live import stream_key
+from server.tracking.live import cursor, read_after, stream_key
 from tests.factories.bad_input import Case, load
 from tests.factories.consumer import Rows
 from tests.factories.crew import Phone, enlist, plain_url
@@ -88,6 +89,29 @@ def test_a_stored_position_appears_on_the_live_feed(served: Served, stack: Stack
     with Redis.from_url(stack.redis.url) as redis:
         newest = redis.xrevrange(stream_key(phone.tenant_id), count=1)
     assert str(phone.employee_id).encode() in str(newest).encode()
+
+
+def test_readers_of_a_feed_that_was_down_are_told_to_start_over(
+    served: Served, stack: Stack
+) -> None:
+    phone = served.spare[0]
+    headers = _auth(phone.username, phone.secret)
+    pool = served.app.extensions[EXTENSION].redis.connection_pool
+    port = pool.connection_kwargs["port"]
+    later = int(datetime.now(UTC).timestamp()) + 30
+    with Redis.from_url(stack.redis.url) as redis:
+        start = cursor(redis, phone.tenant_id)
+        pool.reset()
+        pool.connection_kwargs["port"] = free_port()
+        try:
+            missed = served.client().post("/pub", data=_fix(tst=later + 1), headers=headers)
+        finally:
+            pool.connection_kwargs["port"] = port
+            pool.reset()
+        shown = served.client().post("/pub", data=_fix(tst=later + 2), headers=headers)
+        types = [event.type for event in read_after(redis, phone.tenant_id, start)]
+    assert (missed.status_code, shown.status_code) == (200, 200)
+    assert types == ["reset", "pos"]
 
 
 @pytest.mark.parametrize(
