@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from redis import Redis
+from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from fixtures.stack import DatabaseUrls, Stack
+from server.audit.models import AccessEntry, Purpose
 from server.clock import ManualClock
 from server.db.session import unit_of_work
 from server.http.extensions import db
@@ -21,11 +23,12 @@ from server.people import services
 from server.people.sessions import Credential, open_session, parse_cookie, sign_out
 from server.posts.services import cancel_assignment
 from server.settings import Settings
-from server.tracking.live import LiveEvent, LivePublisher, LiveType, cursor
+from server.tracking.live import LiveEvent, LivePublisher, LiveType, StoredEvent, cursor
 from tests.factories.browser import parts_of
 from tests.factories.sse import EventSource
 from tests.factories.world import Login, TenantWorld, World, build_world, put_on_duty
 from web.live import hub
+from web.live.watch import Watch
 
 START = datetime(2026, 11, 18, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 18)
@@ -247,14 +250,16 @@ def clock(desk: Desk) -> Iterator[ManualClock]:
 
 
 def test_nobody_is_heard_of_after_duty_but_that_it_is_over(desk: Desk, clock: ManualClock) -> None:
-    worker = desk.alpha.people["employee"]
-    with desk.stream() as source, desk.stream("employee") as own:
+    worker = desk.alpha.people["supervisor_north"]
+    begun_at = START - timedelta(hours=7, minutes=50)
+    put_on_duty(parts_of(desk.app).sessions, desk.alpha, ["supervisor_north"], starts_at=begun_at)
+    with desk.stream("supervisor_group") as source, desk.stream() as own:
         for each in (source, own):
             each.next("ping")
         desk.move(worker, 1)
         for each in (source, own):
             assert each.next("pos").data["n"] == 1
-        clock.at = START + timedelta(hours=7)
+        clock.at = START + timedelta(minutes=10)
         desk.move(worker, 2)
         desk.tell_state(worker, "on_post")
         desk.tell_state(worker, "off_duty")
@@ -288,6 +293,74 @@ def test_the_first_position_of_a_shift_is_not_missed(desk: Desk, clock: ManualCl
         clock.at = begins
         desk.move(worker, 2)
         assert source.next("pos").data["n"] == 2
+
+
+def looks(desk: Desk, login: str, subject: str) -> list[AccessEntry]:
+    """Entries of one account about one person, oldest first."""
+    with unit_of_work(parts_of(desk.app).sessions, tenant_id=desk.alpha.id) as session:
+        found = session.scalars(
+            select(AccessEntry)
+            .where(
+                AccessEntry.actor_id == desk.alpha.logins[login].account_id,
+                AccessEntry.subject_id == desk.alpha.people[subject],
+            )
+            .order_by(AccessEntry.at)
+        ).all()
+        session.expunge_all()
+    return list(found)
+
+
+def test_people_whose_position_was_sent_were_looked_at(desk: Desk) -> None:
+    viewer = "manager_n1"
+    with desk.stream(viewer) as source:
+        source.next("ping")
+        for number in range(3):
+            desk.move(desk.alpha.people["employee"], number)
+            source.next("pos")
+        desk.tell_state(desk.alpha.people["peer"], "on_post")
+        source.next("state")
+        desk.move(desk.alpha.people["other_branch"], 9)
+        _until(lambda: len(looks(desk, viewer, "employee")) == 1)
+    (entry,) = looks(desk, viewer, "employee")
+    assert (entry.purpose, entry.view) == (Purpose.LIVE_SUPERVISION, "live_map")
+    assert looks(desk, viewer, "peer") == looks(desk, viewer, "other_branch") == []
+
+
+def test_a_look_just_before_the_end_of_a_stream_is_recorded(desk: Desk) -> None:
+    viewer = "supervisor_group"
+    with desk.stream(viewer) as source:
+        source.next("ping")
+        desk.move(desk.alpha.people["other_team"], 1)
+        source.next("pos")
+    # That the browser is gone shows when something is written to it.
+    _until(lambda: _told(desk) and bool(looks(desk, viewer, "other_team")))
+
+
+def test_a_stream_records_a_look_once_an_hour_and_none_at_oneself(
+    desk: Desk, clock: ManualClock
+) -> None:
+    viewer = "manager_n2"
+    own, other = desk.alpha.people["manager_n2"], desk.alpha.people["other_team"]
+    token = parse_cookie(desk.cookie(desk.alpha.logins[viewer]))
+    assert token is not None
+    watch = Watch(parts_of(desk.app).sessions, clock, token)
+    assert watch.still_open()
+    for minute in (0, 20, 59, 61):
+        clock.at = START + timedelta(minutes=minute)
+        for subject in (own, other):
+            watch.sent(
+                StoredEvent(
+                    id="1-1",
+                    tenant_id=desk.alpha.id,
+                    type=LiveType.POSITION,
+                    employee_id=subject,
+                    json="{}",
+                )
+            )
+        watch.close()
+    recorded = [entry.at - START for entry in looks(desk, viewer, "other_team")]
+    assert recorded == [timedelta(0), timedelta(minutes=61)]
+    assert looks(desk, viewer, "manager_n2") == []
 
 
 def test_an_employee_hears_of_themselves_only(desk: Desk) -> None:
@@ -383,6 +456,11 @@ def test_a_browser_that_went_away_leaves_nothing_behind(desk: Desk) -> None:
         return bool(found.streams == 0)
 
     _until(gone)
+
+
+def _told(desk: Desk) -> bool:
+    desk.move(desk.alpha.people["other_team"], 0)
+    return True
 
 
 def _until(true: Callable[[], bool], *, tries: int = 100) -> None:

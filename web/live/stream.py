@@ -48,6 +48,7 @@ def events() -> Response:
         subscription, missed = stack.enter_context(joined)
     except RedisError as error:
         raise Unavailable("live feed") from error
+    stack.callback(watch.close)
     body = _body(stack, _hub(), subscription, missed, watch)
     response = Response(body, mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
@@ -82,7 +83,7 @@ def _body(
                 yield _message("reset")
                 return
             if watch.allows(event):
-                yield _event(event)
+                yield _event(event, watch)
         yield from _live(hub, subscription, watch)
 
 
@@ -100,7 +101,7 @@ def _live(hub: Hub, subscription: Subscription, watch: Watch) -> Iterator[bytes]
             yield _message("reset")
             return
         if event is not None and watch.allows(event):
-            yield _event(event)
+            yield _event(event, watch)
             spoken_at = time.monotonic()
         elif time.monotonic() - spoken_at >= PING_S or feed_up != hub.feed_up:
             feed_up = hub.feed_up
@@ -108,7 +109,8 @@ def _live(hub: Hub, subscription: Subscription, watch: Watch) -> Iterator[bytes]
             spoken_at = time.monotonic()
 
 
-def _event(event: StoredEvent) -> bytes:
+def _event(event: StoredEvent, watch: Watch) -> bytes:
+    watch.sent(event)
     return f"id: {event.id}\nevent: {event.type.value}\ndata: {event.json}\n\n".encode()
 
 

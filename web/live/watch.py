@@ -1,16 +1,20 @@
-"""Who may hear which event, looked up again every few seconds while a stream is open."""
+"""Who may hear which event, looked up again every few seconds while a stream is open.
+
+With each reading the looks at people whose position was sent are written down.
+"""
 
 import time
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
+from server.audit.services import COALESCE, Purpose, record_looks
 from server.clock import Clock
 from server.db.session import unit_of_work
 from server.people.policy import employees_in_scope
@@ -29,6 +33,7 @@ RECHECK_S: Final = 3.0
 """Sign-out, revoked roles and moves end a person's events within 5 s: this, plus a margin."""
 _AHEAD: Final = timedelta(seconds=10)
 """Shifts that begin before the next reading are known in time for their first position."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ class Watch:
         self._token = token
         self._checked_s: float | None = None
         self._scope = Scope({}, frozenset())
+        self._viewer: Principal | None = None
+        self._sent: set[UUID] = set()
+        self._logged: dict[UUID, datetime] = {}
 
     def still_open(self) -> bool:
         """Tell whether the session stands and may look; reads the database when it is time."""
@@ -60,10 +68,12 @@ class Watch:
         if self._checked_s is not None and started_s - self._checked_s < RECHECK_S:
             return True
         with unit_of_work(self._sessions, tenant_id=self._token.tenant_id) as session:
+            self._record_looks(session)
             principal = load_principal(session, self._clock, self._token, touch=False)
             if principal is None or not may_somewhere(principal, Action.VIEW_LIVE):
                 return False
-            self._scope = _scope(session, principal, self._clock.now())
+            self._scope, self._viewer = _scope(session, principal, self._clock.now()), principal
+        self._sent.clear()
         self._checked_s = started_s
         return True
 
@@ -83,6 +93,30 @@ class Watch:
         if any(starts_at <= now < ends_at for starts_at, ends_at in spans):
             return True
         return event.type is LiveType.STATE and _says_off_duty(event)
+
+    def sent(self, event: StoredEvent) -> None:
+        """Take note of an event that goes out; looks are written with the next reading."""
+        if event.type is LiveType.POSITION and event.employee_id is not None:
+            self._sent.add(event.employee_id)
+
+    def close(self) -> None:
+        """Write the looks that no reading has written yet; for the end of the stream."""
+        if self._due():
+            with unit_of_work(self._sessions, tenant_id=self._token.tenant_id) as session:
+                self._record_looks(session)
+        self._sent.clear()
+
+    def _due(self) -> set[UUID]:
+        """Return whose position was sent and has not been recorded within the hour."""
+        since = self._clock.now() - COALESCE
+        return {each for each in self._sent if self._logged.get(each, _NEVER) <= since}
+
+    def _record_looks(self, session: Session) -> None:
+        due, now = self._due(), self._clock.now()
+        if due and self._viewer is not None:
+            # The name of the snapshot's looks: snapshot and stream are one look at one map.
+            record_looks(session, self._viewer, due, Purpose.LIVE_SUPERVISION, "live_map", now=now)
+            self._logged |= dict.fromkeys(due, now)
 
 
 def _says_off_duty(event: StoredEvent) -> bool:
