@@ -42,7 +42,7 @@ export class LiveMap {
 
   /** Show exactly these people. */
   show(people) {
-    this.#shown = new Map(people.filter((p) => p.lon !== null && p.lon !== undefined).map((p) => [p.id, p]));
+    this.#shown = new Map(people.filter(placed).map((p) => [p.id, p]));
     this.#dirty = true;
     this.#flush();
   }
@@ -53,21 +53,21 @@ export class LiveMap {
   }
 
   select(person) {
-    if (person?.id !== this.#selected?.id) this.#trail = null;
+    if (person?.id !== this.#selected?.id || !placed(person)) this.#trail = null;
     this.#selected = person ?? null;
     this.#dirty = true;
     this.#flush();
   }
 
   setTrail(id, trail) {
-    if (this.#selected?.id !== id) return;
+    if (this.#selected?.id !== id || !placed(this.#selected)) return;
     this.#trail = trail;
     this.#drawTrail();
   }
 
   /** Extend the trail by the newest position of the selected person. */
   extendTrail(person) {
-    if (!this.#trail || this.#selected?.id !== person.id) return;
+    if (!this.#trail || this.#selected?.id !== person.id || !placed(person)) return;
     const points = this.#trail.points;
     const last = points.at(-1);
     if (last && last[2] >= person.fixed_at) return;
@@ -86,7 +86,7 @@ export class LiveMap {
   }
 
   flyTo(person, { zoom } = {}) {
-    if (!this.map || person.lon === null || person.lon === undefined) return;
+    if (!this.map || !placed(person)) return;
     const { left, right } = this.#room();
     this.map.easeTo({
       center: [person.lon, person.lat], zoom: Math.max(this.map.getZoom(), zoom ?? 0),
@@ -100,7 +100,7 @@ export class LiveMap {
     for (const f of this.#posts.features) {
       for (const point of f.geometry.coordinates.flat(f.geometry.type === "MultiPolygon" ? 2 : 1)) bounds.extend(point);
     }
-    for (const p of people) if (p.lon !== null && p.lon !== undefined) bounds.extend([p.lon, p.lat]);
+    for (const p of people) if (placed(p)) bounds.extend([p.lon, p.lat]);
     if (bounds.isEmpty()) return;
     this.map.fitBounds(bounds, { padding: this.#room(), maxZoom: 16, animate: animate && !calm(), duration: 400 });
   }
@@ -113,7 +113,7 @@ export class LiveMap {
 
   /** People whose marker lies inside a ring of canvas points. */
   inside(ring) {
-    return [...this.#shown.values()].filter((person) => {
+    return [...this.#shown.values()].filter(placed).filter((person) => {
       const { x, y } = this.map.project([person.lon, person.lat]);
       let inside = false;
       for (let i = 0, j = ring.length - 1; i < ring.length; j = i, i += 1) {
@@ -142,7 +142,7 @@ export class LiveMap {
     this.#dirty = false;
     const features = [];
     for (const person of this.#shown.values()) {
-      if (person.id !== this.#selected?.id) features.push(feature(person));
+      if (person.id !== this.#selected?.id && placed(person)) features.push(feature(person));
     }
     this.map.getSource("people").setData({ type: "FeatureCollection", features });
     this.#drawSelected();
@@ -150,9 +150,8 @@ export class LiveMap {
 
   #drawSelected() {
     const person = this.#selected;
-    const placed = person && person.lon !== null && person.lon !== undefined;
-    const features = placed ? [feature(person)] : [];
-    if (placed && person.accuracy_m) {
+    const features = placed(person) ? [feature(person)] : [];
+    if (placed(person) && person.accuracy_m) {
       features.push({ type: "Feature", properties: { ring: true, status: person.status }, geometry: circle(person.lon, person.lat, person.accuracy_m) });
     }
     this.map.getSource("selected").setData({ type: "FeatureCollection", features });
@@ -257,6 +256,11 @@ export class LiveMap {
     this.#dirty = true;
     this.#flush();
   }
+}
+
+/** Whether it is known where somebody is; of people off duty it never is. */
+function placed(person) {
+  return typeof person?.lon === "number";
 }
 
 function feature(person) {

@@ -5,6 +5,7 @@
 
 export const SEVERITY = ["off_post", "no_signal", "stale", "travelling", "on_post", "off_duty"];
 const SILENT = new Set(["stale", "no_signal"]);
+const WHERE = ["lon", "lat", "accuracy_m", "fixed_at", "speed_mps", "course_deg", "presence", "distance_m"];
 
 export class LiveStore extends EventTarget {
   #skew = 0;
@@ -67,6 +68,11 @@ export class LiveStore extends EventTarget {
       return;
     }
     if (type === "pos") {
+      if (person.base === "off_duty") {
+        // Duty has begun, or this is late: a snapshot tells, an event alone places nobody.
+        this.#emit("unknown", { id: data.id });
+        return;
+      }
       const fixedAt = epochOf(data.fixed_at);
       if (person.fixed_at && fixedAt < person.fixed_at) return; // late: the newer one stays
       for (const name of ["lon", "lat", "accuracy_m", "speed_mps", "course_deg", "battery_pct", "source"]) {
@@ -79,6 +85,7 @@ export class LiveStore extends EventTarget {
       person.presence = data.presence ?? person.presence;
       person.since = epochOf(data.since) ?? person.since;
       person.distance_m = data.distance_m ?? null;
+      if (person.base === "off_duty") for (const name of WHERE) person[name] = null;
     }
     person.status = this.statusOf(person);
     this.#emit("person", { person });

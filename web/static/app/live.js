@@ -191,6 +191,12 @@ async function refetch() {
 
 store.addEventListener("all", () => {
   render();
+  if (view.selected) {
+    // The old picture's person may stand where the new one has no place for them.
+    const person = store.people.get(view.selected) ?? null;
+    map.select(person);
+    card(person);
+  }
   alerts.draw();
   connection();
 });
