@@ -14,8 +14,10 @@ from server.findings.rules import FindingKind, FindingState, ReviewAction
 class Finding(Base):
     """One conclusion about one span of one person-day.
 
-    `id` is derived from (employee, roster entry, kind, start), so that the same facts
-    give the same finding in whatever order they arrived.
+    What a finding says (kind, span, state, evidence) is derived: the same facts give the
+    same in whatever order they arrived. Under which `id` and `revision` it says so, and what
+    was retracted on the way, is history: a finding whose span moves keeps its id, and the
+    reviews with it.
     """
 
     __tablename__ = "findings"

@@ -72,7 +72,10 @@ class FindingDraft:
 
     @property
     def id(self) -> UUID:
-        """Id that follows from whom, which assignment, what and since when."""
+        """Id of a finding that is new: follows from whom, which assignment, what and since when.
+
+        A finding that stands keeps its own (`identify`), even when its start moves.
+        """
         name = "/".join(
             (
                 str(self.day.tenant_id),
@@ -119,8 +122,51 @@ class Change:
     """What was there before; None for a new one."""
 
 
+def identify(standing: Iterable[Standing], drafts: Sequence[FindingDraft]) -> dict[UUID, UUID]:
+    """Decide which standing finding each conclusion is, so that reviews stay with it.
+
+    A conclusion is the finding of the same person, assignment and kind that has the same
+    start, else the one that overlaps it most; what stands comes before what was retracted.
+    Only a conclusion that overlaps nothing is new, and gets an id that follows from it.
+
+    Returns
+    -------
+    Id of the finding by id of the draft; no two drafts share a finding. Which *content*
+    findings have follows from the facts alone. Which id bears it is history: it depends on
+    the order in which the facts arrived.
+    """
+    standing = list(standing)
+    pairs = [
+        (rank, draft.id, found.id)
+        for found in standing
+        for draft in drafts
+        if _subject(found) == _subject(draft)
+        for rank in _kinship(found, draft)
+    ]
+    chosen: dict[UUID, UUID] = {}
+    given: set[UUID] = set()
+    for _, draft_id, found_id in sorted(pairs):
+        if draft_id not in chosen and found_id not in given:
+            chosen[draft_id] = found_id
+            given.add(found_id)
+    used = {found.id for found in standing}
+    for draft in drafts:
+        if draft.id not in chosen:
+            new = draft.id
+            while new in used:
+                # A finding that moved away still bears the id of its first start.
+                new = uuid5(_NAMESPACE, str(new))
+            used.add(new)
+            chosen[draft.id] = new
+    return chosen
+
+
 def plan_changes(standing: Iterable[Standing], drafts: Sequence[FindingDraft]) -> list[Change]:
     """Compare what stands with what the facts say.
+
+    The content of what is not retracted (kind, person, span, state, evidence) is derived:
+    the same facts give the same in whatever order they arrived. Ids, revisions, retracted
+    findings and the instants of raising and closing are history.
 
     Parameters
     ----------
@@ -133,19 +179,37 @@ def plan_changes(standing: Iterable[Standing], drafts: Sequence[FindingDraft]) -
     running it twice changes nothing the second time.
     """
     before = {found.id: found for found in standing}
-    after = {draft.id: draft for draft in drafts}
+    ids = identify(before.values(), drafts)
     changes = [
-        Change(kind=kind, id=draft.id, draft=draft, standing=before.get(draft.id))
-        for draft in after.values()
-        for differs, kind in [_difference(before.get(draft.id), draft)]
+        Change(kind=kind, id=ids[draft.id], draft=draft, standing=found)
+        for draft in drafts
+        for found in [before.get(ids[draft.id])]
+        for differs, kind in [_difference(found, draft)]
         if differs
     ]
+    kept = set(ids.values())
     changes += [
         Change(kind=ChangeKind.RETRACTED, id=found.id, draft=None, standing=found)
         for found in before.values()
-        if found.id not in after and found.state is not FindingState.RETRACTED
+        if found.id not in kept and found.state is not FindingState.RETRACTED
     ]
     return sorted(changes, key=_order)
+
+
+def _subject(what: Standing | FindingDraft) -> tuple[DayKey, UUID, FindingKind]:
+    return what.day, what.roster_entry_id, what.kind
+
+
+def _kinship(found: Standing, draft: FindingDraft) -> list[tuple[bool, bool, float, datetime]]:
+    """How close a standing finding is to a conclusion, least first; nothing for strangers."""
+    starts = max(found.starts_at, draft.starts_at)
+    ends = [at for at in (found.ends_at, draft.ends_at) if at is not None]
+    common_s = (min(ends) - starts).total_seconds() if ends else float("inf")
+    same_start = found.starts_at == draft.starts_at
+    if common_s <= 0 and not same_start:
+        return []
+    gone = found.state is FindingState.RETRACTED
+    return [(gone, not same_start, -common_s, found.starts_at)]
 
 
 def _difference(found: Standing | None, draft: FindingDraft) -> tuple[bool, ChangeKind | None]:
@@ -154,7 +218,8 @@ def _difference(found: Standing | None, draft: FindingDraft) -> tuple[bool, Chan
     if found.state is not draft.state:
         closed = draft.state is FindingState.CLOSED
         return True, ChangeKind.CLOSED if closed else ChangeKind.REOPENED
-    if (found.ends_at, found.decided_at, found.post_id) != (
+    if (found.starts_at, found.ends_at, found.decided_at, found.post_id) != (
+        draft.starts_at,
         draft.ends_at,
         draft.decided_at,
         draft.post_id,

@@ -1,6 +1,6 @@
 """Use cases on findings: keep them in step with the facts, and take people's word on them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +21,7 @@ from server.findings.rules import (
     FindingKind,
     FindingState,
     ReviewAction,
+    identify,
     plan_changes,
 )
 
@@ -31,8 +32,8 @@ MAX_REASON = 1_000
 class FindingChange:
     """What happened to a finding, for the live feed.
 
-    `replaces` names the finding that a new one stands in for: late data moved the start of
-    the same absence.
+    `replaces` names the finding that a new one stands in for: the same time of the same day
+    is judged under another assignment.
     """
 
     change: ChangeKind
@@ -49,24 +50,43 @@ class FindingChange:
     replaces: UUID | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncedFindings:
+    """Outcome of a synchronisation.
+
+    Attributes
+    ----------
+    changes : worth telling people, in time order; growing evidence alone is none.
+    ids : id of the finding that says it, by id of the draft.
+    """
+
+    changes: list[FindingChange]
+    ids: Mapping[UUID, UUID]
+
+
 def sync_findings(
     session: Session, clock: Clock, *, days: Sequence[DayKey], drafts: Sequence[FindingDraft]
-) -> list[FindingChange]:
+) -> SyncedFindings:
     """Make the findings of some person-days say exactly what the facts say.
 
     Raises new ones, closes what ended, revises what changed and retracts what the facts no
-    longer support; a finding that the facts support again comes back under its id. Runs
-    with the engine's rights inside its transaction, which holds the lock of each day.
+    longer support. A finding whose span moved stays itself, with its reviews, and one that
+    the facts support again comes back under its id. Runs with the engine's rights inside
+    its transaction, which holds the lock of each day.
 
     Returns
     -------
-    Changes worth telling people, in time order; growing evidence alone is none. Three
-    statements at most, whatever the number of days.
+    Changes, and which finding each draft is. Three statements at most, whatever the number
+    of days.
     """
-    changes = plan_changes(store.load_standing(session, days), drafts)
+    standing = store.load_standing(session, days)
+    changes = plan_changes(standing, drafts)
     store.write_changes(session, changes, at=clock.now())
     gone = [c for c in changes if c.kind is ChangeKind.RETRACTED]
-    return [_told(c, c.kind, gone) for c in changes if c.kind is not None]
+    return SyncedFindings(
+        changes=[_told(c, c.kind, gone) for c in changes if c.kind is not None],
+        ids=identify(standing, drafts),
+    )
 
 
 def review_finding(

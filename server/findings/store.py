@@ -94,6 +94,7 @@ _FINDINGS = cast("Table", Finding.__table__)
 _CHANGEABLE = (
     "state",
     "post_id",
+    "starts_at",
     "ends_at",
     "decided_at",
     "raised_at",
@@ -135,6 +136,7 @@ def _changed_row(change: Change, at: datetime) -> dict[str, object]:
         values = {
             "state": FindingState.RETRACTED,
             "post_id": found.post_id,
+            "starts_at": found.starts_at,
             "ends_at": found.ends_at,
             "decided_at": found.decided_at,
             "retracted_at": at,
@@ -144,6 +146,7 @@ def _changed_row(change: Change, at: datetime) -> dict[str, object]:
         values = {
             "state": draft.state,
             "post_id": draft.post_id,
+            "starts_at": draft.starts_at,
             "ends_at": draft.ends_at,
             "decided_at": draft.decided_at,
             "retracted_at": None,

@@ -1,7 +1,7 @@
 """Use cases of tracking: record what arrives, and derive what follows from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -54,8 +54,9 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
     """Derive presence, findings and outline of person-days from their facts, as a set.
 
     Everything said of a day before is replaced in the caller's transaction: intervals,
-    outline, findings, and the live picture of people on duty. The same facts and instant
-    give the same rows, whatever was there and in whatever order facts came.
+    outline, what findings say, and the live picture of people on duty. The same facts and
+    instant give the same, whatever was there and in whatever order facts came; only the ids,
+    revisions and retractions of findings are history (`server.findings.rules.plan_changes`).
 
     Runs with the engine's rights over all tenants, and the caller holds the lock of each
     day (`server.tracking.engine.claim_days`). Statements do not grow with the number of
@@ -79,9 +80,10 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
     ]
     derived.replace_presence(session, verdicts)
     derived.replace_days(session, verdicts, at=now, version=ALGORITHM_VERSION)
-    changes = sync_findings(
+    synced = sync_findings(
         session, clock, days=days, drafts=[draft for v in verdicts for draft in v.drafts]
     )
+    verdicts = [_under_its_id(verdict, synced.ids) for verdict in verdicts]
     shown = derived.load_shown(session, days)
     derived.hide_days(session, [v.key for v in verdicts if v.current is None])
     derived.show_current(
@@ -91,9 +93,9 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
         events=[
             *_states(verdicts, shown, now),
             # Silence is a fact on the timeline and never an alert.
-            *(_alert(change) for change in changes if change.kind is FindingKind.OFF_POST),
+            *(_alert(change) for change in synced.changes if change.kind is FindingKind.OFF_POST),
         ],
-        changes=changes,
+        changes=synced.changes,
     )
 
 
@@ -115,6 +117,14 @@ def _wants_trajectory(facts: DayFacts, as_of_at: datetime | None, now: datetime)
     if as_of_at is None or not facts.windows or now >= facts.windows[-1].ends_at:
         return True
     return abs(now - as_of_at) >= TRAJECTORY_EVERY
+
+
+def _under_its_id(verdict: DayVerdict, ids: Mapping[UUID, UUID]) -> DayVerdict:
+    """Let the live picture name the finding that stands, not the draft."""
+    current = verdict.current
+    if current is None or current.finding_id is None:
+        return verdict
+    return replace(verdict, current=replace(current, finding_id=ids[current.finding_id]))
 
 
 def _states(

@@ -138,17 +138,24 @@ def until(company: Company, engine: Engine, at: datetime, step: timedelta = ONE_
 
 
 def derived_rows(company: Company, *, with_retracted: bool = False) -> dict[str, Any]:
-    """Everything derived, without instants of computation: what must not depend on order."""
+    """Everything derived, without instants of computation: what must not depend on order.
+
+    Findings are compared by what they say. Their ids, revisions and reviews are history and
+    may depend on order, and so may those that were retracted on the way.
+    """
     statements = {
         "presence": """SELECT employee_id, work_on, roster_entry_id, starts_at, ends_at, state,
             inferred, cause FROM presence_intervals ORDER BY 1, 2, 3, 4""",
         "days": """SELECT employee_id, work_on, as_of_at, algorithm_version, policy::text,
             summary::text FROM person_days ORDER BY 1, 2""",
-        "findings": f"""SELECT id, kind, state, employee_id, roster_entry_id, post_id, work_on,
+        "findings": f"""SELECT kind, state, employee_id, roster_entry_id, post_id, work_on,
             starts_at, ends_at, decided_at, evidence::text FROM findings
-            {"" if with_retracted else "WHERE state <> 'retracted'"} ORDER BY 1""",
-        "now": """SELECT employee_id, roster_entry_id, post_id, state, since_at, distance_m,
-            finding_id FROM presence_now ORDER BY 1""",
+            {"" if with_retracted else "WHERE state <> 'retracted'"}
+            ORDER BY employee_id, kind, starts_at, state""",
+        "now": """SELECT p.employee_id, p.roster_entry_id, p.post_id, p.state, p.since_at,
+            p.distance_m, f.kind, f.starts_at FROM presence_now p
+            LEFT JOIN findings f ON f.tenant_id = p.tenant_id AND f.id = p.finding_id
+            ORDER BY 1""",
     }
     with company.engine_transaction() as session:
         return {

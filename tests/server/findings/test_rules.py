@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -115,5 +116,40 @@ def test_writing_the_plan_leaves_nothing_to_plan(
             else replace(rows[change.id], state=FindingState.RETRACTED)
         )
     assert plan_changes(rows.values(), after) == []
-    alive = {row.id for row in rows.values() if row.state is not FindingState.RETRACTED}
-    assert alive == {said.id for said in after}
+    alive = [row for row in rows.values() if row.state is not FindingState.RETRACTED]
+    assert contents(alive) == contents(after)
+    assert len(rows) <= len(before) + len(after)
+
+
+def contents(found: Iterable[Standing | FindingDraft]) -> list[tuple[object, ...]]:
+    """What findings say, without the ids and revisions that are history."""
+    return sorted(
+        (said.starts_at, said.ends_at or TEN.replace(year=9999), said.state, said.decided_at)
+        for said in found
+    )
+
+
+def test_a_span_that_moves_stays_the_same_finding() -> None:
+    before = standing(draft(0, 15))
+    [change] = plan_changes([before], [draft(-3, 20)])
+    assert (change.kind, change.id) == (ChangeKind.REVISED, before.id)
+    [closed] = plan_changes([standing(draft(0, None))], [draft(2, 20)])
+    assert (closed.kind, closed.id) == (ChangeKind.CLOSED, before.id)
+
+
+def test_what_overlaps_nothing_is_new_even_when_its_id_was_given_away() -> None:
+    moved = replace(standing(draft(0, 15)), starts_at=TEN + timedelta(minutes=30), ends_at=None)
+    moved = replace(moved, state=FindingState.OPEN)
+    changes = plan_changes([moved], [draft(0, 15), draft(31, 20)])
+    assert {c.kind for c in changes} == {ChangeKind.RAISED, ChangeKind.CLOSED}
+    assert len({c.id for c in changes}) == 2
+    assert next(c for c in changes if c.kind is ChangeKind.CLOSED).id == moved.id
+
+
+def test_of_a_split_finding_the_larger_part_keeps_the_id() -> None:
+    before = standing(draft(0, 60))
+    changes = plan_changes([before], [draft(1, 10), draft(20, 40)])
+    assert {c.kind: c.draft and c.draft.starts_at for c in changes} == {
+        ChangeKind.REVISED: TEN + timedelta(minutes=20),
+        ChangeKind.RAISED: TEN + timedelta(minutes=1),
+    }

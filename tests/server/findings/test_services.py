@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -28,7 +29,7 @@ def sync(acme: Company, *drafts: FindingDraft, employee_id: UUID) -> list[Findin
             acme.clock,
             days=[DayKey(acme.tenant_id, employee_id, DAY)],
             drafts=drafts,
-        )
+        ).changes
 
 
 def review(acme: Company, finding_id: UUID, action: ReviewAction, **changes: Any) -> UUID:
@@ -72,12 +73,27 @@ def test_a_finding_lives_and_keeps_the_times_of_its_life(acme: Company) -> None:
     )
 
 
-def test_an_absence_whose_start_moved_replaces_the_one_before(acme: Company) -> None:
+def test_an_absence_whose_start_moved_keeps_its_reviews(acme: Company) -> None:
+    who = acme.hire()
+    [old] = sync(acme, absence(acme, who, end_min=None), employee_id=who)
+    review(acme, old.id, ReviewAction.ACKNOWLEDGE)
+    moved = absence(acme, who, start_min=-2, end_min=None)
+    [change] = sync(acme, moved, employee_id=who)
+    assert (change.change, change.id, change.revision) == (ChangeKind.REVISED, old.id, 2)
+    assert change.starts_at == moved.starts_at
+    assert sync(acme, moved, employee_id=who) == []
+    with acme.transaction() as session:
+        found = get_finding(session, everybody(), old.id)
+        total = list_findings(session, everybody(), wanted=FindingFilter()).total
+    assert (found.row.starts_at, found.row.review, total) == (moved.starts_at, "acknowledged", 1)
+
+
+def test_under_another_assignment_a_new_finding_replaces_the_one_before(acme: Company) -> None:
     who = acme.hire()
     [old] = sync(acme, absence(acme, who), employee_id=who)
-    changes = sync(acme, absence(acme, who, start_min=-2, end_min=17), employee_id=who)
-    assert [c.change for c in changes] == [ChangeKind.RAISED, ChangeKind.RETRACTED]
-    assert changes[0].replaces == old.id
+    changes = sync(acme, replace(absence(acme, who), roster_entry_id=UUID(int=9)), employee_id=who)
+    assert {c.change for c in changes} == {ChangeKind.RAISED, ChangeKind.RETRACTED}
+    assert {c.replaces for c in changes} == {old.id, None}
 
 
 def test_other_days_and_people_are_left_alone(acme: Company) -> None:

@@ -95,7 +95,7 @@ def settle(engine: Engine) -> None:
 
 
 def test_the_day_of_the_property_has_something_of_everything(world: World) -> None:
-    kinds = [row[1] for row in world.expected["findings"]]
+    kinds = [row[0] for row in world.expected["findings"]]
     assert kinds.count("off_post") == 2
     assert kinds.count("gap") >= 2
     assert {row[5] for row in world.expected["presence"]} == {"inside", "outside", "unknown"}
