@@ -349,8 +349,9 @@ def _note_instants(sender: _Sender, result: object, received_s: float) -> None:
 
 def _sort_event(message: Message, sender: _Sender, event: DeviceEvent, batch: Batch) -> None:
     at_s = message.received_s if event.at_s is None else event.at_s
+    slot = sender.slot_at(at_s)
     untimed = event.at_s is None and event.kind in PLACE_EVENTS
-    if untimed or sender.slot_at(at_s) is None:
+    if untimed or slot is None:
         batch.off_duty.append((sender.device_no, message.received_s))
         return
     body = event.body
@@ -368,5 +369,6 @@ def _sort_event(message: Message, sender: _Sender, event: DeviceEvent, batch: Ba
             via=message.via,
             lost=event.kind is EventKind.LAST_WILL,
             health=body if event.kind is EventKind.STATUS else None,
+            slot=slot if event.kind is EventKind.LAST_WILL else None,
         )
     )

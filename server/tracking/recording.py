@@ -51,13 +51,14 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     ledger.received((record.device_no, record.received_s) for record in batch.fixes)
     stored = store.insert_fixes(cursor, batch.fixes, batch.devices)
     ledger.stored(stored)
-    if stored:
-        fresh = {(tenant, device) for tenant, device, _ in stored}
-        _touch_days(cursor, batch, fresh)
+    told: store.Counts = {}
     moved = _keep_positions(cursor, batch)
     if batch.events:
         ledger.received((event.device_no, event.received_s) for event in batch.events)
-        ledger.stored(store.insert_events(cursor, _event_columns(batch)))
+        told = store.insert_events(cursor, _event_columns(batch))
+        ledger.stored(told)
+    if stored or told:
+        _touch_days(cursor, batch, stored, told)
     if batch.fixes or batch.events:
         _keep_health(cursor, batch)
     ledger.settle()
@@ -138,23 +139,46 @@ class _Ledger:
         return self._rows.setdefault(key, Counter())
 
 
-def _touch_days(cursor: store.Cursor, batch: Batch, fresh: set[tuple[int, UUID]]) -> None:
+def _touch_days(
+    cursor: store.Cursor, batch: Batch, stored: store.Counts, told: store.Counts
+) -> None:
+    """Queue the days of new fixes, and of new events that say why fixes are missing."""
     # Device number and slot are cheap to compare; people and dates are looked at once each.
     earliest: dict[tuple[int, int], tuple[float, DutySlot]] = {}
-    for record in batch.fixes:
-        fixed_s, slot = record.fix.fixed_s, record.slot
-        known = earliest.get((record.device_no, id(slot)))
-        if known is None or fixed_s < known[0]:
-            earliest[record.device_no, id(slot)] = (fixed_s, slot)
+    if stored:
+        for record in batch.fixes:
+            fixed_s, slot = record.fix.fixed_s, record.slot
+            known = earliest.get((record.device_no, id(slot)))
+            if known is None or fixed_s < known[0]:
+                earliest[record.device_no, id(slot)] = (fixed_s, slot)
+    senders = _senders_of(batch, stored)
+    found = [(no, *rest) for (no, _), rest in earliest.items() if no in senders]
+    senders = _senders_of(batch, told)
+    found += [
+        (event.device_no, event.at_s, event.slot)
+        for event in batch.events
+        if event.slot is not None and event.device_no in senders
+    ]
+    if not found:
+        return
     since: dict[tuple[int, UUID, date], float] = {}
-    for (device_no, _), (fixed_s, slot) in earliest.items():
+    for device_no, at_s, slot in found:
         device = batch.devices[device_no]
-        if (device.tenant_id, device.device_id) in fresh:
-            for work_on in slot.work_on:
-                day = (device.tenant_id, device.employee_id, work_on)
-                since[day] = min(fixed_s, since.get(day, fixed_s))
+        for work_on in slot.work_on:
+            day = (device.tenant_id, device.employee_id, work_on)
+            since[day] = min(at_s, since.get(day, at_s))
     columns = _transpose(("tenant_id", "employee_id", "work_on"), since)
     store.insert_touched(cursor, columns | {"since_s": list(since.values())})
+
+
+def _senders_of(batch: Batch, counts: store.Counts) -> set[int]:
+    """Return the numbers of the devices that any of the new rows is of."""
+    fresh = {(tenant_id, device_id) for tenant_id, device_id, _ in counts}
+    return {
+        no
+        for no, device in enumerate(batch.devices)
+        if (device.tenant_id, device.device_id) in fresh
+    }
 
 
 def _place_of(record: FixRecord) -> tuple[float, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -227,6 +228,18 @@ def test_one_member_of_an_array_never_takes_the_others_into_quarantine(site: Sit
     assert (recorded.quarantined, recorded.off_duty, recorded.stored) == (1, 1, 1)
     size = site.rows.one("SELECT size FROM quarantine WHERE device_id = %s", phone.device_id)
     assert size < len(body) - 100
+
+
+def test_a_last_will_on_duty_has_the_day_judged_again_and_a_repeated_one_does_not(
+    site: Site,
+) -> None:
+    on, off = _crew(site, 2, off_duty=1)
+    query = "SELECT work_on, since_at FROM touched_days WHERE employee_id = %s"
+    lost = Message(on.topic, b'{"_type":"lwt"}', NOW.timestamp())
+    for _ in range(2):
+        site.take(lost, msgspec.structs.replace(lost, topic=off.topic))
+        assert site.rows.all(query, on.employee_id) == [(NOW.date() - timedelta(days=1), NOW)]
+    assert site.rows.all(query, off.employee_id) == []
 
 
 def test_old_news_never_replaces_newer(site: Site) -> None:
