@@ -18,6 +18,7 @@ from server.http.limits import Limiter
 from server.people.owntracks import BrokerAddress
 from server.people.rules import Principal
 from server.settings import Settings
+from server.tracking.live import LivePublisher
 
 EXTENSION = "outpost"
 
@@ -30,6 +31,7 @@ class Runtime:
     clock: Clock
     sessions: sessionmaker[Session]
     redis: Redis
+    live: LivePublisher
     limiter: Limiter
     counters: Counters
     vault: Vault

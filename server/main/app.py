@@ -17,6 +17,7 @@ from server.http.counters import Counters
 from server.http.extensions import db
 from server.http.limits import Limiter
 from server.settings import Settings
+from server.tracking.live import LivePublisher
 
 _WEB = Path(web.__file__).resolve().parent
 WEB_POOL, STREAM_POOL = 8, 4
@@ -56,6 +57,7 @@ def _new_app(settings: Settings, clock: Clock | None, *, pool_size: int) -> Flas
         clock=clock or SystemClock(),
         sessions=factory,
         redis=redis,
+        live=LivePublisher(redis),
         limiter=Limiter(settings.redis_url),
         counters=Counters(redis),
         vault=Vault(settings.data_key),

@@ -6,6 +6,7 @@ stream is gone is told to start over.
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,11 +97,14 @@ class LivePublisher:
 
     Parameters
     ----------
-    redis : a client with `decode_responses` either way; used from one thread at a time.
+    redis : a client with `decode_responses` either way.
+
+    One a process, for all its threads: what is owed to readers is remembered here.
     """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._lock = threading.Lock()
         self._owed: set[int] = set()
 
     def publish(self, events: Iterable[LiveEvent]) -> bool:
@@ -113,9 +117,11 @@ class LivePublisher:
         """
         batch = list(events)
         tenants = {event.tenant_id for event in batch}
+        with self._lock:
+            owing = frozenset(self._owed)
         owed = [
             LiveEvent(tenant_id=tenant, type=LiveType.RESET, employee_id=None)
-            for tenant in sorted(self._owed)
+            for tenant in sorted(owing)
         ]
         if not batch and not owed:
             return True
@@ -134,10 +140,13 @@ class LivePublisher:
         try:
             pipeline.execute()
         except RedisError as error:
-            self._owed |= tenants
+            with self._lock:
+                self._owed |= tenants
             _log.warning("live feed is down, %d events not shown: %s", len(batch), error)
             return False
-        self._owed.clear()
+        # What another thread came to owe meanwhile stays owed; a reset sent twice harms nobody.
+        with self._lock:
+            self._owed -= owing
         return True
 
     def reset(self, tenant_ids: Iterable[int]) -> bool:

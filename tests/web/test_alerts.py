@@ -10,8 +10,9 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from server.http.extensions import db
-from server.tracking.live import LiveType, read_after
+from server.tracking.live import LiveType, cursor, read_after
 from tests.conftest import StatementCount
+from tests.factories.browser import parts_of
 from tests.factories.desk import Desk
 from tests.factories.footprints import absence, judge, tread
 
@@ -154,6 +155,24 @@ def test_acknowledging_moves_it_and_says_by_whom_and_why(office: Desk, redis_cli
     assert again.status_code == 409
     assert again.json is not None
     assert "Somebody else was faster" in again.json["detail"]
+
+
+def test_a_map_that_missed_a_review_is_told_to_start_over(
+    office: Desk, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, finding = office.browser("supervisor_south"), finding_of(office, "other_branch")
+    place = cursor(redis_client, office.alpha.id)
+    with (
+        Redis.from_url("redis://127.0.0.1:1", socket_connect_timeout=0.2) as nowhere,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(parts_of(office.app).live, "_redis", nowhere)
+        note = {"action": "note", "reason": "called"}
+        assert browser.post(f"/api/alerts/{finding}/reviews", json=note).status_code == 201
+    note = {"action": "note", "reason": "called again"}
+    assert browser.post(f"/api/alerts/{finding}/reviews", json=note).status_code == 201
+    told = [event.type for event in read_after(redis_client, office.alpha.id, place)]
+    assert told == [LiveType.RESET, LiveType.ALERT]
 
 
 def test_a_review_needs_a_reason_and_a_known_action(office: Desk) -> None:

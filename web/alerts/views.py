@@ -30,7 +30,7 @@ from server.http.markers import policy
 from server.people.policy import employees_in_scope, scoped_employee, units_in_scope
 from server.people.rules import Action
 from server.posts.queries import list_posts
-from server.tracking.live import LiveEvent, LivePublisher, LiveType
+from server.tracking.live import LiveEvent, LiveType
 from web.alerts import words
 from web.alerts.evidence import evidence_map
 from web.tables import TableState, csv_response
@@ -211,7 +211,7 @@ def _tell(found: FindingDetail) -> None:
             "acknowledged": row.review is not ReviewState.PENDING,
         },
     )
-    LivePublisher(runtime().redis).publish([event])
+    runtime().live.publish([event])
 
 
 def _page(
