@@ -11,7 +11,7 @@ from sqlalchemy import text
 from server.clock import SystemClock
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
-from server.people.services import forget_expired
+from server.people.services import cut_off_leavers, forget_expired
 from server.settings import Settings
 from server.tracking.partitions import look_after_partitions
 
@@ -45,9 +45,10 @@ def _look_after_partitions(url: str) -> None:
         done = look_after_partitions(connection, SystemClock())
     with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
         forgotten = forget_expired(session, SystemClock())
+        cut_off = cut_off_leavers(session, SystemClock())
     engine.dispose()
     click.echo(
         f"partitions: {len(done.created)} made, {len(done.dropped)} dropped, "
         f"{done.moved_rows} fixes moved; {done.quarantine_deleted} quarantined messages and "
-        f"{forgotten} ended sessions deleted"
+        f"{forgotten} ended sessions deleted; {cut_off} phones and accounts of leavers cut off"
     )

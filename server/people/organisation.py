@@ -176,7 +176,8 @@ def end_employment(
 ) -> None:
     """Let a person leave: from `left_on` on they belong nowhere and cannot sign in.
 
-    Devices are revoked apart (`revoke_device`), because each needs a word to the broker.
+    Only what people knows: doors call `server.posts.services.let_go`, which also ends duty
+    and takes phones and account away.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from server.people.devices import (
     rotate_device,
     ticket_tenant,
 )
+from server.people.leaving import cut_off_leavers
 from server.people.organisation import (
     add_unit,
     create_tenant,
@@ -45,6 +46,7 @@ __all__ = [
     "add_unit",
     "create_account",
     "create_tenant",
+    "cut_off_leavers",
     "end_employment",
     "end_sessions",
     "enrol_device",

@@ -30,6 +30,7 @@ from server.posts.roster import (
     cancel_assignment,
     create_shift,
     excuse,
+    let_go,
     retire_shift,
     withdraw_excusal,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "create_post",
     "create_shift",
     "excuse",
+    "let_go",
     "reshape_post",
     "retire_shift",
     "set_policy",
