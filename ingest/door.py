@@ -1,16 +1,19 @@
 """One message at a time, stored before the sender hears "yes"; for doors other than MQTT."""
 
+import logging
 import threading
+from collections.abc import Sequence
 
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ingest.devices import DeviceEntry, LookUp
 from ingest.intake import Intake, Message, Taken, unread
-from ingest.link import insist_on_durability, is_data_error
+from ingest.link import insist_on_durability, is_data_error, sqlstate_of
 from ingest.ratelimit import RateLimiter
+from ingest.salvage import FAULTS, members
 from ingest.wire import Reason
 from server.broker.passwords import hash_password, verify_password
 from server.crypto import Vault
@@ -19,6 +22,7 @@ from server.db.session import unit_of_work
 from server.errors import Unavailable
 
 _POOL = 4
+log = logging.getLogger(__name__)
 _NOBODY = hash_password("", b"no such device")
 
 
@@ -57,34 +61,56 @@ class Door:
         hashed = entry.credential_hash if entry is not None and known else _NOBODY
         return entry if verify_password(secret, hashed) and known else None
 
-    def store(self, message: Message) -> Taken:
+    def store(self, message: Message) -> list[Taken]:
         """Store or quarantine one message, durably.
+
+        An array whose members cannot all be stored is taken apart, so that only the bad
+        ones go to quarantine.
+
+        Returns
+        -------
+        What was committed, in order; more than one when a message was taken apart. When it
+        ends in an error some members may be stored; sent again they are duplicates.
 
         Raises
         ------
-        Unavailable : nothing could be stored; the sender has to keep the message.
+        Unavailable : not everything could be stored; the sender has to keep the message.
         """
         try:
-            try:
-                return self._transact(message)
-            except (SQLAlchemyError, psycopg.Error) as error:
-                if not is_data_error(error):
-                    raise
-                return self._transact(unread(message, Reason.DATABASE, type(error).__name__))
-        except (SQLAlchemyError, psycopg.Error) as error:
+            return self._store([message])
+        except Exception as error:
+            # A phone that hears anything else sends nothing more until this one gets through.
             raise Unavailable("not_stored") from error
+
+    def _store(self, messages: Sequence[Message]) -> list[Taken]:
+        try:
+            return [self._transact(messages)]
+        except (*FAULTS, AttributeError, AssertionError, psycopg.Error) as error:
+            if isinstance(error, (DBAPIError, psycopg.Error)) and not is_data_error(error):
+                raise
+            # The text of an error may quote what it is about.
+            cause = sqlstate_of(error) or type(error).__name__
+            log.warning("%d messages cannot be stored together: %s", len(messages), cause)
+            if len(messages) == 1:
+                if messages[0].reason is not None:
+                    raise
+                messages = members(messages[0])
+            if len(messages) == 1:
+                return self._store([unread(messages[0], Reason.DATABASE, cause)])
+        half = len(messages) // 2
+        return self._store(messages[:half]) + self._store(messages[half:])
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
-    def _transact(self, message: Message) -> Taken:
+    def _transact(self, messages: Sequence[Message]) -> Taken:
         # The caches of the intake are shared by the request threads of this process.
         with self._lock:
             with unit_of_work(self._sessions, tenant_id=None) as session:
                 self._insist_on_durability(session)
-                taken = self._intake.take(session, [message])
-            self._intake.committed(taken, message.received_s)
+                taken = self._intake.take(session, messages)
+            self._intake.committed(taken, messages[-1].received_s)
             return taken
 
     def _insist_on_durability(self, session: Session) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from ingest.attempts import CRASHES_ALLOWED, Attempts
 from ingest.failpoints import Failpoints
@@ -14,6 +14,7 @@ from ingest.handover import Handover, Parcel
 from ingest.health import Pulse
 from ingest.intake import Intake, Message, Taken, unread
 from ingest.link import Link, SecondConsumerError, is_data_error, reason_of, sqlstate_of
+from ingest.salvage import FAULTS, members
 from ingest.subscriber import DROPPED_TOPIC, Subscriber
 from ingest.topics import CANARY
 from ingest.wire import Reason
@@ -160,8 +161,7 @@ class Writer:
                 log.warning("database refuses, trying again: %s", reason_of(error))
             except SecondConsumerError:
                 raise
-            except (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-                # A fault of ours that one message triggers must not stop the others.
+            except FAULTS as error:
                 log.exception("batch of %d failed", len(messages))
                 self._link.drop()
                 return self._bisect(messages, type(error).__name__)
@@ -176,6 +176,8 @@ class Writer:
     def _bisect(self, messages: list[Message], detail: str) -> bool:
         """Find the message that cannot be stored; store the others."""
         self.counters.bisections += 1
+        if len(messages) == 1 and messages[0].reason is None:
+            messages = members(messages[0])
         if len(messages) == 1:
             message = messages[0]
             if message.reason is Reason.DATABASE:

@@ -92,7 +92,8 @@ def _publish() -> Response:
             Via.HTTP,
         )
     )
-    _feed().publish(live_events(shown_positions(taken), time.time()))
+    newest = {person: shown for part in taken for person, shown in shown_positions(part).items()}
+    _feed().publish(live_events(newest, time.time()))
     return Response("[]", mimetype="application/json")
 
 
