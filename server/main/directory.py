@@ -1,24 +1,21 @@
 """Commands on tenants, accounts and devices."""
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from uuid import UUID
 
 import click
-from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import SystemClock
 from server.crypto import Vault
-from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
-from server.errors import InvalidInput, NotFound
+from server.errors import InvalidInput
+from server.main.database import connect, tenant_of
 from server.people import queries, services
 from server.people.owntracks import BrokerAddress
 from server.people.rules import DeviceKind, Role
 from server.people.sessions import split_sign_in_name
-from server.settings import Settings
 
 _CLOCK = SystemClock()
 
@@ -35,7 +32,7 @@ def tenant() -> None:
 @click.option("--locale", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
 def tenant_add(slug: str, name: str, zone: str, locale: str) -> None:
     """Add the organisation SLUG (2 to 31 of a-z, 0-9, hyphen)."""
-    factory, _settings = _connect("owner")
+    factory, _settings = connect("owner")
     with unit_of_work(factory, tenant_id=None) as session:
         made = services.create_tenant(
             session, _CLOCK, slug=slug, name=name, zone=zone, locale=locale
@@ -70,9 +67,9 @@ def account_add(
 ) -> None:
     """Add an account; asks for its password."""
     login, slug = _split(sign_in_name)
-    factory, _settings = _connect("app")
+    factory, _settings = connect("app")
     password = _password(from_stdin=password_stdin)
-    tenant_id = _tenant_id(factory, slug)
+    tenant_id = tenant_of(factory, slug).id
     with unit_of_work(factory, tenant_id=tenant_id) as session:
         person = (
             queries.employee_by_number(session, tenant_id=tenant_id, number=number)
@@ -107,9 +104,9 @@ def account_add(
 def account_password(sign_in_name: str, *, password_stdin: bool) -> None:
     """Set an account's password and end its sessions."""
     login, slug = _split(sign_in_name)
-    factory, _settings = _connect("app")
+    factory, _settings = connect("app")
     password = _password(from_stdin=password_stdin)
-    tenant_id = _tenant_id(factory, slug)
+    tenant_id = tenant_of(factory, slug).id
     with unit_of_work(factory, tenant_id=tenant_id) as session:
         account_id = queries.account_by_login(session, tenant_id=tenant_id, login=login)
         services.set_password(
@@ -140,8 +137,8 @@ def device_enrol(
     slug: str, number: str, label: str, kind: str, *, encrypt: bool, qr: bool, as_json: bool
 ) -> None:
     """Enrol a phone of an employee and print its configuration, once."""
-    factory, settings = _connect("app")
-    tenant_id = _tenant_id(factory, slug)
+    factory, settings = connect("app")
+    tenant_id = tenant_of(factory, slug).id
     with unit_of_work(factory, tenant_id=tenant_id) as session:
         employee_id = queries.employee_by_number(session, tenant_id=tenant_id, number=number)
         made = services.enrol_device(
@@ -173,8 +170,8 @@ def device_enrol(
 @click.argument("device_id", metavar="DEVICE", type=click.UUID)
 def device_revoke(slug: str, device_id: UUID) -> None:
     """Take a phone's access away; a connected one is dropped within two seconds."""
-    factory, _settings = _connect("app")
-    tenant_id = _tenant_id(factory, slug)
+    factory, _settings = connect("app")
+    tenant_id = tenant_of(factory, slug).id
     with unit_of_work(factory, tenant_id=tenant_id) as session:
         services.revoke_device(session, _CLOCK, tenant_id=tenant_id, device_id=device_id)
     click.echo(f"device {device_id} revoked")
@@ -184,28 +181,14 @@ def device_revoke(slug: str, device_id: UUID) -> None:
 @click.argument("slug", metavar="TENANT")
 def device_list(slug: str) -> None:
     """List the phones of an organisation, one line each, tab-separated."""
-    factory, _settings = _connect("app")
-    tenant_id = _tenant_id(factory, slug)
+    factory, _settings = connect("app")
+    tenant_id = tenant_of(factory, slug).id
     with unit_of_work(factory, tenant_id=tenant_id) as session:
         rows = queries.all_devices(session, tenant_id=tenant_id)
     for row in rows:
         state = f"revoked {_minute(row.revoked_at)}" if row.revoked_at else "active"
         fields = (row.id, row.username, row.employee_number, row.kind.value, row.label, state)
         click.echo("\t".join(map(str, fields)))
-
-
-def _connect(role: str) -> tuple[sessionmaker[Session], Settings]:
-    settings = Settings.from_environ(os.environ, role=role)
-    engine = make_engine(settings.database_url, pool_size=1, application_name="outpost-cli")
-    return make_session_factory(engine), settings
-
-
-def _tenant_id(factory: sessionmaker[Session], slug: str) -> int:
-    with unit_of_work(factory, tenant_id=None) as session:
-        found = queries.tenant_by_slug(session, slug)
-    if found is None:
-        raise NotFound(None, f"there is no tenant {slug}")
-    return found.id
 
 
 def _split(sign_in_name: str) -> tuple[str, str]:

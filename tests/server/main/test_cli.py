@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -168,6 +170,44 @@ def test_a_phone_is_enrolled_listed_and_revoked(stack: Stack, database: Database
     )
 
 
+def test_people_are_excused_and_leave_from_the_command_line(
+    stack: Stack, database: DatabaseUrls
+) -> None:
+    env = stack.settings_env(database)
+    outpost("tenant", "add", "acme", "--name", "Acme", "--zone", "Europe/Helsinki", env=env)
+    _hire(database)
+    today = datetime.now(ZoneInfo("Europe/Helsinki")).date()
+    span = (f"{today}T09:00", f"{today}T17:00")
+    added = outpost("excuse", "add", "acme", "E001", "leave", *span, "--note", "dentist", env=env)
+    assert (added.returncode, added.stderr) == (0, "")
+    listed = outpost("excuse", "list", "acme", "E001", env=env).stdout.split("\t")
+    assert (listed[0], listed[1], listed[4]) == (added.stdout.strip(), "leave", "dentist\n")
+    assert datetime.fromisoformat(listed[2]).hour == 9
+    refused = outpost("excuse", "add", "acme", "E001", "leave", "soon", "later", env=env)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert outpost("excuse", "withdraw", "acme", listed[0], env=env).returncode == 0
+    assert outpost("excuse", "list", "acme", "E001", env=env).stdout == ""
+    outpost("device", "enrol", "acme", "E001", env=env)
+    left = outpost("employee", "leave", "acme", "E001", env=env)
+    assert (left.returncode, left.stdout) == (0, f"E001 has left from {today} on\n")
+    assert "\trevoked 20" in outpost("device", "list", "acme", env=env).stdout
+
+
+def test_thresholds_are_shown_and_set(stack: Stack, database: DatabaseUrls) -> None:
+    env = stack.settings_env(database)
+    outpost("tenant", "add", "acme", "--name", "Acme", env=env)
+    done = outpost("policy", "set", "acme", "duty", "grace_s=300", env=env)
+    assert (done.returncode, done.stdout) == (0, "duty version 1 set\n")
+    outpost("policy", "set", "acme", "presence", "exit_fixes=3", env=env)
+    shown = json.loads(outpost("policy", "show", "acme", env=env).stdout)
+    assert shown["duty"]["grace_s"] == 300
+    assert shown["presence"]["exit_fixes"] == 3
+    assert shown["off_post"]["min_fixes"] == 2
+    for wrong in ("nonsense", "unheard_of=1"):
+        refused = outpost("policy", "set", "acme", "off_post", wrong, env=env)
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+
+
 def test_migrate_brings_an_empty_database_up_and_may_be_repeated(stack: Stack) -> None:
     name = f"migrate_{os.getpid()}"
     stack.postgres.drop_database(name)
@@ -206,6 +246,13 @@ def _hire(database: DatabaseUrls) -> None:
             text(
                 "INSERT INTO employees (tenant_id, id, number, name, hired_on) "
                 "SELECT id, gen_random_uuid(), 'E001', 'Ann', '2026-01-01' FROM tenants"
+            )
+        )
+        session.execute(
+            text(
+                "INSERT INTO memberships (tenant_id, id, employee_id, unit_id, during_on) "
+                "SELECT e.tenant_id, gen_random_uuid(), e.id, u.id, '[2020-01-01,)' "
+                "FROM employees e JOIN units u ON u.tenant_id = e.tenant_id"
             )
         )
     engine.dispose()
