@@ -2,7 +2,8 @@
 
 The broker reads files, the truth is in the database. A change is told by NOTIFY, and
 looked for every few seconds in case a word was lost. A client whose line is gone is thrown
-out by the broker when it reads the file again.
+out by the broker when it reads the file again. And what phones leave behind in the broker is
+wiped, see `ingest.sweeper`.
 """
 
 import contextlib
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 
+from ingest.sweeper import Sweeper
+from server.broker.config import GATEKEEPER
 from server.broker.files import replace_file
 from server.broker.passwords import password_file
 from server.settings import Settings
@@ -30,7 +33,8 @@ log = logging.getLogger(__name__)
 def run_gatekeeper(settings: Settings, stopped: threading.Event | None = None) -> None:
     """Keep `devices.pw` in step with the database until told to stop.
 
-    While the database is away the file stays as it is.
+    While the database is away the file stays as it is. Retained messages are wiped when the
+    broker's account is `keeper`; with any other one it would throw out that service.
 
     Parameters
     ----------
@@ -43,13 +47,25 @@ def run_gatekeeper(settings: Settings, stopped: threading.Event | None = None) -
             signal.signal(number, lambda *_: stopped.set())
     keeper = Gatekeeper(settings.broker_dir / "devices.pw", settings.broker_pidfile)
     url = settings.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+    sweeper = _sweeper(settings)
     while not stopped.is_set():
         try:
             _watch(url, keeper, stopped)
         except psycopg.Error as error:
             log.warning("database is away, access stays as it is: %s", type(error).__name__)
             stopped.wait(_RETRY_S)
+    if sweeper is not None:
+        sweeper.stop()
     log.info("gatekeeper stopped")
+
+
+def _sweeper(settings: Settings) -> Sweeper | None:
+    if settings.mqtt_username != GATEKEEPER:
+        log.warning("retained messages stay in the broker: its account is not %s", GATEKEEPER)
+        return None
+    sweeper = Sweeper(settings.mqtt_host, settings.mqtt_port, settings.mqtt_password)
+    sweeper.start()
+    return sweeper
 
 
 class Gatekeeper:

@@ -30,7 +30,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Counters:
-    """What this process did since it started."""
+    """What this process did since it started.
+
+    `outcomes` holds the counts of `Recorded`, and `via_retain`: messages that the broker had
+    retained and sent because of a new subscription; they are duplicates as a rule.
+    """
 
     batches: int = 0
     transactions: int = 0
@@ -198,10 +202,15 @@ class Writer:
         self._pulse.committed()
         self._intake.committed(taken, time.time())
         self.counters.transactions += 1
+        retained = sum(message.retained for message in messages)
+        if retained:
+            self._count("via_retain", retained)
         for name in ("received", "stored", "duplicate", "quarantined", "off_duty", "ignored"):
-            count = getattr(taken.recorded, name)
-            self.counters.outcomes[name] = self.counters.outcomes.get(name, 0) + count
+            self._count(name, getattr(taken.recorded, name))
         self._announce(taken)
+
+    def _count(self, name: str, count: int) -> None:
+        self.counters.outcomes[name] = self.counters.outcomes.get(name, 0) + count
 
     def _beat(self) -> bool:
         """Commit a canary that came without company."""

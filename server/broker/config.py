@@ -157,7 +157,7 @@ def render_service_acl() -> str:
         "topic write owntracks/+/+/cmd\n"
         f"\nuser {GATEKEEPER}\n"
         "# an empty retained message wipes a retained position\n"
-        "topic write owntracks/#\n"
+        "topic readwrite owntracks/#\n"
         "topic read $SYS/#\n"
         f"\nuser {CANARY}\n"
         "topic readwrite outpost/canary/#\n"

@@ -7,6 +7,7 @@ import pytest
 
 from fixtures.stack import DatabaseUrls, Stack
 from ingest.gatekeeper import run_gatekeeper
+from server.broker.config import GATEKEEPER
 from server.settings import Settings
 from tests.factories.crew import enlist, plain_url
 from tests.factories.mqtt_client import MqttClient
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.mqtt
 
 @pytest.fixture
 def running(stack: Stack, database: DatabaseUrls) -> Iterator[None]:
-    settings = Settings.from_environ(stack.settings_env(database), role="engine")
+    settings = Settings.from_environ(
+        stack.settings_env(database, mqtt_user=GATEKEEPER), role="engine"
+    )
     stopped = threading.Event()
     thread = threading.Thread(target=run_gatekeeper, args=(settings, stopped))
     thread.start()

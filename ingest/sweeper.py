@@ -1,0 +1,86 @@
+"""Wipes what phones had the broker retain: a position must not wait there for anybody.
+
+Most apps publish with the retain flag, and the broker would then hold each phone's last
+position, off duty or not, and hand it to whoever subscribes next. A subscriber sees the flag
+only on what was retained before it subscribed, so this one subscribes again and again, for
+no longer than the answer takes.
+"""
+
+import logging
+import threading
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from ingest.topics import FILTER
+from server.broker.config import GATEKEEPER
+
+SWEEP_S = 15.0
+_KEEPALIVE_S = 60
+_COMMANDS = "/cmd"
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper(threading.Thread):
+    """Replaces every retained message of a phone by an empty one, which retains nothing.
+
+    Parameters
+    ----------
+    host, port : the broker's listener for services.
+    password : of the service `keeper`.
+    every_s : seconds between two looks; also how long something can stay retained.
+    """
+
+    def __init__(self, host: str, port: int, password: str, *, every_s: float = SWEEP_S) -> None:
+        super().__init__(name="retained-sweeper", daemon=True)
+        self.wiped = 0
+        self._every_s = every_s
+        self._stopped = threading.Event()
+        self._wake = threading.Event()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=GATEKEEPER,
+            clean_session=True,
+            protocol=mqtt.MQTTv311,
+        )
+        self._client.username_pw_set(GATEKEEPER, password)
+        self._client.reconnect_delay_set(min_delay=1, max_delay=5)
+        self._client.suppress_exceptions = True
+        self._client.on_connect = self._on_connect
+        # The broker queues what is retained before it answers, so nothing more is needed then.
+        self._client.on_subscribe = lambda client, *_: client.unsubscribe(FILTER)
+        self._client.on_message = self._on_message
+        self._client.connect_async(host, port, keepalive=_KEEPALIVE_S)
+
+    def run(self) -> None:
+        """Sweep until stopped; while the broker is away there is nothing to sweep."""
+        self._client.loop_start()
+        while not self._stopped.is_set():
+            before = self.wiped
+            self._wake.wait(self._every_s)
+            self._wake.clear()
+            if self._client.is_connected():
+                self._client.subscribe(FILTER, qos=0)
+            if self.wiped > before:
+                log.info("wiped %d retained messages", self.wiped - before)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopped.set()
+        self._wake.set()
+        self.join(5)
+
+    def _on_connect(
+        self, _client: object, _data: object, _flags: object, reason: object, _props: object
+    ) -> None:
+        if getattr(reason, "is_failure", False):
+            log.error("the broker refuses the gatekeeper: %s", reason)
+        self._wake.set()
+
+    def _on_message(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.retain and message.payload and not message.topic.endswith(_COMMANDS):
+            client.publish(message.topic, b"", qos=1, retain=True)
+            self.wiped += 1
