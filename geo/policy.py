@@ -17,7 +17,17 @@ DEFAULT_VERSION: Final = "default-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityPolicy:
-    """When a fix is doubted. Doubt is a flag; nothing is dropped."""
+    """When a fix is doubted. Doubt is a flag; nothing is dropped.
+
+    Ingest flags with these defaults, for every organisation and for good: they are no rows of
+    a tenant's policy. A flag is written once into a row that is never changed, so it may not
+    depend on what an organisation tunes later, or the same fact would read differently before
+    and after. A flag is never a verdict. Those that see neighbours or the way of a message
+    (late, jump, frozen, clock, duplicate) are taken off before a day is judged; coarse is
+    judged again from the accuracy by `PresencePolicy`, which tenants do tune. Left are the
+    flags that deny a fix any worth as evidence, and those rest on the message itself or on
+    physics (a mock, a ping, the point 0/0, a time that has not come), not on taste.
+    """
 
     future_s: float = 120.0
     """Device clock this far ahead of the server: the time cannot be believed."""

@@ -74,6 +74,36 @@ def judge_sides(fixes: FixArray, fence: Geofence, *, policy: PresencePolicy) -> 
     return Sides(fixes, distance, accuracy, margin, side, coarse, usable)
 
 
+def credible(fixes: FixArray, *, policy: PresencePolicy) -> BoolArray:
+    """Find fixes that leave no doubt about where somebody is, each on its own.
+
+    Measured by satellite or Wi-Fi, without a disqualifying flag, and with a claimed accuracy
+    of which all is credited (`accuracy_cap_m`). Others may still be evidence in a series.
+
+    Returns
+    -------
+    Mask ``(n,)``. O(n).
+    """
+    # NaN, an accuracy that is not claimed, compares false.
+    sharp = fixes.accuracy_m <= policy.accuracy_cap_m
+    return np.asarray(sharp & fixes.is_source(Source.GPS, Source.WIFI) & ~fixes.has(NOT_EVIDENCE))
+
+
+def surely_inside(fixes: FixArray, fence: Geofence, *, policy: PresencePolicy) -> BoolArray:
+    """Find fixes that show somebody inside whatever the neighbouring fixes say.
+
+    Credible, and the whole uncertainty circle lies within the fence. Each of them is `INSIDE`
+    by `judge_sides` as well, so for somebody known to be inside such a fix changes nothing;
+    that makes it safe to put off the full judgement, and says nothing about the others.
+
+    Returns
+    -------
+    Mask ``(n,)``. O(n) times the edges of the fence.
+    """
+    reach = fence.signed_distances_m(fixes.lon_deg, fixes.lat_deg) + _accuracy(fixes, policy)
+    return np.asarray(credible(fixes, policy=policy) & (reach <= 0.0))
+
+
 def edge_buffer_m(fence: Geofence, *, policy: PresencePolicy) -> float:
     """Metres beyond the edge that still count as the edge: a share of a circle's radius."""
     return max(policy.buffer_share * (fence.radius_m or 0.0), policy.buffer_min_m)

@@ -39,6 +39,26 @@ def lat_of(column: ColumnElement[object]) -> ColumnElement[float]:
     return func.ST_Y(column)
 
 
+def point_sql(lon: str, lat: str) -> str:
+    """Return SQL text for the WGS-84 point of two SQL expressions, degrees; never of input."""
+    return f"ST_SetSRID(ST_MakePoint({lon}, {lat}), {SRID})"
+
+
+def lon_sql(column: str) -> str:
+    """Return SQL text for a point's longitude, degrees; `column` is a name, never input."""
+    return f"ST_X({column})"
+
+
+def lat_sql(column: str) -> str:
+    """Return SQL text for a point's latitude, degrees; `column` is a name, never input."""
+    return f"ST_Y({column})"
+
+
+def on_earth_sql(column: str) -> str:
+    """Return SQL text for "this point is on Earth", for a CHECK constraint."""
+    return f"{lon_sql(column)} BETWEEN -180 AND 180 AND {lat_sql(column)} BETWEEN -90 AND 90"
+
+
 def in_box(
     column: ColumnElement[object], *, west: float, south: float, east: float, north: float
 ) -> ColumnElement[bool]:

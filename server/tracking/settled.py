@@ -6,6 +6,7 @@ judge, never what is true: within two minutes, at the next timer and at the end 
 day is judged in full from all its fixes.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,23 +17,25 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geo.fix import NOT_EVIDENCE, Source
+from geo.fix import SOURCES, FixArray, Source
+from geo.policy import PresencePolicy
+from geo.sides import credible, surely_inside
 from server.clock import Clock
+from server.db.geometry import lat_sql, lon_sql
 from server.findings.rules import DayKey
-from server.posts.queries import FenceVersion, fence_histories
+from server.posts.queries import FenceVersion, fence_histories, geo_policies
 
 SETTLED_FOR: Final = timedelta(minutes=2)
 """A day is judged in full at least this often while fixes arrive."""
 
 _Where = tuple[DayKey, UUID | None]
-_FINE_M: Final = 100.0
-_FINE_SOURCES: Final = frozenset({Source.GPS.value, Source.WIFI.value})
+_CODES: Final = {source.value: code for code, source in enumerate(SOURCES)}
 
 # Only what was judged lately, is not due, and was touched by nothing older than that.
 _NEW_FIXES: Final = text(
-    """
-    SELECT w.no, p.post_id, ST_X(f.position) AS lon, ST_Y(f.position) AS lat, f.accuracy_m,
-        f.source, f.flags
+    f"""
+    SELECT w.no, p.post_id, {lon_sql("f.position")} AS lon, {lat_sql("f.position")} AS lat,
+        f.accuracy_m, f.source, f.flags, extract(epoch FROM f.fixed_at)::float8 AS fixed_s
     FROM unnest(CAST(:numbers AS int[]), CAST(:tenants AS int[]), CAST(:people AS uuid[]),
             CAST(:dates AS date[]), CAST(:since AS timestamptz[]))
         AS w (no, tenant_id, employee_id, work_on, since_at)
@@ -43,7 +46,7 @@ _NEW_FIXES: Final = text(
         AND f.fixed_at > p.as_of_at AND f.fixed_at <= :now AND f.fixed_at > :earliest
     WHERE w.since_at > p.as_of_at AND p.as_of_at > :earliest AND p.due_at > :now
       AND (p.state = 'inside' OR p.post_id IS NULL)
-    """
+    """  # noqa: S608  # constants
 )
 
 
@@ -54,6 +57,7 @@ class _NewFix:
     accuracy_m: float | None
     source: str
     flags: int
+    fixed_s: float
 
 
 def leave_settled(
@@ -68,7 +72,8 @@ def leave_settled(
     Returns
     -------
     All but the days whose person was seen inside, or is expected nowhere, less than two
-    minutes ago, and all of whose newer fixes say the same beyond doubt. Two statements.
+    minutes ago, and all of whose newer fixes say the same beyond doubt (`geo.sides`).
+    Three statements.
     """
     now = clock.now()
     days = list(since)
@@ -91,32 +96,44 @@ def leave_settled(
         tenant_ids={day.tenant_id for day, _ in found},
         post_ids={post_id for _, post_id in found if post_id is not None},
     )
+    policies = geo_policies(session, tenant_ids={day.tenant_id for day, _ in found})
     settled = {
         day
         for (day, post_id), fixes in found.items()
-        if all(_is_credible(fix) for fix in fixes)
-        and (post_id is None or _all_inside(fixes, fences.get(post_id, ()), now))
+        if _confirms(
+            _columns(fixes),
+            None if post_id is None else _holding(fences.get(post_id, ()), now),
+            expected=post_id is not None,
+            policy=policies.at(day.tenant_id, now).presence,
+        )
     }
     return [day for day in days if day not in settled]
 
 
-def _is_credible(fix: _NewFix) -> bool:
-    return (
-        not fix.flags & int(NOT_EVIDENCE)
-        and fix.source in _FINE_SOURCES
-        and fix.accuracy_m is not None
-        and 0.0 < fix.accuracy_m <= _FINE_M
+def _columns(fixes: Sequence[_NewFix]) -> FixArray:
+    unknown = SOURCES.index(Source.UNKNOWN)
+    return FixArray.from_arrays(
+        epoch_s=[fix.fixed_s for fix in fixes],
+        lon_deg=[fix.lon_deg for fix in fixes],
+        lat_deg=[fix.lat_deg for fix in fixes],
+        accuracy_m=[math.nan if fix.accuracy_m is None else fix.accuracy_m for fix in fixes],
+        source=[_CODES.get(fix.source, unknown) for fix in fixes],
+        flags=[fix.flags for fix in fixes],
+        # None is a copy of another: each has to confirm by itself.
+        keys=[str(number) for number in range(len(fixes))],
     )
 
 
-def _all_inside(fixes: Sequence[_NewFix], versions: Sequence[FenceVersion], now: datetime) -> bool:
-    holding = [v for v in versions if v.valid_from_at <= now]
-    if not holding:
+def _holding(versions: Sequence[FenceVersion], now: datetime) -> FenceVersion | None:
+    return next((v for v in reversed(versions) if v.valid_from_at <= now), None)
+
+
+def _confirms(
+    fixes: FixArray, fence: FenceVersion | None, *, expected: bool, policy: PresencePolicy
+) -> bool:
+    """Whether every fix says that somebody is where they are known to be."""
+    if not expected:
+        return bool(credible(fixes, policy=policy).all())
+    if fence is None:
         return False
-    edge_m = holding[-1].geofence.signed_distances_m(
-        [fix.lon_deg for fix in fixes], [fix.lat_deg for fix in fixes]
-    )
-    return all(
-        distance + (fix.accuracy_m or 0.0) <= 0.0
-        for distance, fix in zip(edge_m.tolist(), fixes, strict=True)
-    )
+    return bool(surely_inside(fixes, fence.geofence, policy=policy).all())
