@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from geo.fix import NOT_EVIDENCE
 from server.findings.rules import DayKey
+from server.tracking import store
 from server.tracking.judgement import Current, DayVerdict
 from server.tracking.models import DayRow, PresenceNow
 from server.tracking.rules import PresenceState
@@ -221,10 +222,8 @@ def rebuild_last_positions(session: Session, *, since_at: datetime) -> int:
     """Write each person's newest credible fix since an instant; returns the table's length."""
     session.execute(
         text(
-            """
-            INSERT INTO last_positions AS p (tenant_id, employee_id, device_id, fixed_at,
-                received_at, msg_key, position, accuracy_m, speed_mps, course_deg, battery_pct,
-                source, flags, roster_entry_id)
+            f"""
+            {store.INTO_LAST_POSITIONS}
             SELECT DISTINCT ON (f.tenant_id, d.employee_id)
                 f.tenant_id, d.employee_id, f.device_id, f.fixed_at, f.received_at, f.msg_key,
                 f.position, f.accuracy_m, f.speed_mps, f.course_deg, f.battery_pct, f.source,
@@ -237,15 +236,8 @@ def rebuild_last_positions(session: Session, *, since_at: datetime) -> int:
             JOIN fixes f ON f.tenant_id = d.tenant_id AND f.device_id = d.id
             WHERE f.fixed_at >= :since_at AND f.flags & :not_evidence = 0
             ORDER BY f.tenant_id, d.employee_id, f.fixed_at DESC, f.msg_key DESC
-            ON CONFLICT (tenant_id, employee_id) DO UPDATE SET
-                device_id = excluded.device_id, fixed_at = excluded.fixed_at,
-                received_at = excluded.received_at, msg_key = excluded.msg_key,
-                position = excluded.position, accuracy_m = excluded.accuracy_m,
-                speed_mps = excluded.speed_mps, course_deg = excluded.course_deg,
-                battery_pct = excluded.battery_pct, source = excluded.source,
-                flags = excluded.flags, roster_entry_id = excluded.roster_entry_id
-            WHERE (excluded.fixed_at, excluded.msg_key) > (p.fixed_at, p.msg_key)
-            """
+            {store.NEWER_ONLY}
+            """  # noqa: S608  # constants
         ),
         {"since_at": since_at, "not_evidence": int(NOT_EVIDENCE)},
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from geo.fix import SOURCES, FixArray, QualityFlag
 from geo.gaps import GapCause, GapSign
 from geo.policy import Policy as GeoPolicy
+from server.db.geometry import lat_sql, lon_sql
 from server.findings.rules import DayKey
 from server.posts.queries import (
     DutyWindow,
@@ -155,10 +156,10 @@ _ROW: Final = np.dtype(
 )
 # One row a person with all fixes packed: fetching them one by one costs ten times as much.
 _FIXES: Final = text(
-    """
+    f"""
     SELECT w.no, string_agg(
         float8send(extract(epoch FROM f.fixed_at)::float8)
-        || float8send(ST_X(f.position)) || float8send(ST_Y(f.position))
+        || float8send({lon_sql("f.position")}) || float8send({lat_sql("f.position")})
         || float8send(coalesce(f.accuracy_m, 'NaN')) || float8send(coalesce(f.speed_mps, 'NaN'))
         || float8send(coalesce(f.battery_pct::float8, 'NaN'))
         || int4send(coalesce(array_position(CAST(:sources AS text[]), f.source::text), 5) - 1)
@@ -171,7 +172,7 @@ _FIXES: Final = text(
         AND f.fixed_at >= w.starts_at AND f.fixed_at < w.ends_at
         AND f.fixed_at >= :first AND f.fixed_at < :last
     GROUP BY w.no
-    """
+    """  # noqa: S608  # constants
 )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base
+from server.db.geometry import on_earth_sql
 from server.db.types import CreatedAt, EnumText, Id, Json, TenantId, UtcDateTime, point_column
 
 
@@ -45,10 +46,7 @@ class FixRow(Base):
     __tablename__ = "fixes"
     __table_args__ = (
         # NaN compares greatest in PostgreSQL, so it fails these as it should.
-        CheckConstraint(
-            "ST_X(position) BETWEEN -180 AND 180 AND ST_Y(position) BETWEEN -90 AND 90",
-            name="position",
-        ),
+        CheckConstraint(on_earth_sql("position"), name="position"),
         # A person's fixes are found through their devices and the primary key: every
         # further index is paid for on each insert.
         Index("ix_fixes_fixed_at", "fixed_at", postgresql_using="brin"),

@@ -8,13 +8,14 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
 from sqlalchemy.orm import Session
 
 from geo.fix import SOURCES, QualityFlag
+from server.db.geometry import point_sql
 from server.tracking.models import Via
 from server.tracking.records import DeviceRef, FixRecord
 
@@ -42,7 +43,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_fixes (
     via int2, raw bytea
 ) ON COMMIT DELETE ROWS
 """
-_INSERT_FIXES = """
+_INSERT_FIXES = f"""
 WITH fresh AS (
     INSERT INTO fixes (
         tenant_id, device_id, employee_id, fixed_at, msg_key, received_at, sent_at, position,
@@ -50,7 +51,7 @@ WITH fresh AS (
         flags, via, raw)
     SELECT d.tenant_id, d.device_id, d.employee_id,
         to_timestamp(s.fixed_s), s.msg_key, to_timestamp(s.received_s),
-        to_timestamp(nullif(s.sent_s, 'NaN')), ST_SetSRID(ST_MakePoint(s.lon, s.lat), 4326),
+        to_timestamp(nullif(s.sent_s, 'NaN')), {point_sql("s.lon", "s.lat")},
         nullif(s.accuracy_m, 'NaN'), nullif(s.altitude_m, 'NaN'), nullif(s.speed_mps, 'NaN'),
         nullif(s.course_deg, 'NaN'), nullif(s.battery_pct, -1), (%(sources)s::text[])[s.source],
         CASE WHEN s.trigger > 0 THEN chr(s.trigger) END,
@@ -59,12 +60,12 @@ WITH fresh AS (
     FROM staged_fixes s
     JOIN unnest(%(numbers)s::int[], %(tenants)s::int[], %(devices)s::uuid[], %(people)s::uuid[])
         AS d (no, tenant_id, device_id, employee_id) ON d.no = s.device_no
-    {known}
+    {{known}}
     ON CONFLICT DO NOTHING
     RETURNING tenant_id, device_id, received_at)
 SELECT tenant_id, device_id, (received_at AT TIME ZONE 'UTC')::date, count(*)
 FROM fresh GROUP BY 1, 2, 3
-"""
+"""  # noqa: S608  # constants
 # A message without a time is filed under its time of receipt, which differs when it comes
 # again: it is a duplicate when its key was seen in the days a broker may take to redeliver.
 _UNKNOWN_TIME = f"""
@@ -74,6 +75,38 @@ WHERE s.flags & {int(QualityFlag.NO_TST)} = 0 OR NOT EXISTS (
       AND f.fixed_at BETWEEN to_timestamp(s.fixed_s) - interval '3 days'
                          AND to_timestamp(s.fixed_s))
 """
+# The columns and the rule by which a person's newest position replaces an older one, for
+# everything that writes the table: `{INTO_LAST_POSITIONS} SELECT … {NEWER_ONLY}`.
+INTO_LAST_POSITIONS: Final = """
+INSERT INTO last_positions AS p (tenant_id, employee_id, device_id, fixed_at, received_at,
+    msg_key, position, accuracy_m, speed_mps, course_deg, battery_pct, source, flags,
+    roster_entry_id)
+"""
+NEWER_ONLY: Final = """
+ON CONFLICT (tenant_id, employee_id) DO UPDATE SET
+    device_id = excluded.device_id, fixed_at = excluded.fixed_at,
+    received_at = excluded.received_at, msg_key = excluded.msg_key,
+    position = excluded.position, accuracy_m = excluded.accuracy_m,
+    speed_mps = excluded.speed_mps, course_deg = excluded.course_deg,
+    battery_pct = excluded.battery_pct, source = excluded.source,
+    flags = excluded.flags, roster_entry_id = excluded.roster_entry_id
+WHERE (excluded.fixed_at, excluded.msg_key) > (p.fixed_at, p.msg_key)
+"""
+_UPSERT_POSITIONS: Final = f"""
+{INTO_LAST_POSITIONS}
+SELECT tenant_id, employee_id, device_id, to_timestamp(fixed_s), to_timestamp(received_s),
+    msg_key, {point_sql("lon", "lat")}, accuracy_m, speed_mps, course_deg,
+    battery_pct, source, flags, roster_entry_id
+FROM unnest(%(tenant_id)s::int[], %(employee_id)s::uuid[], %(device_id)s::uuid[],
+    %(fixed_s)s::float8[], %(received_s)s::float8[], %(msg_key)s::int8[], %(lon)s::float8[],
+    %(lat)s::float8[], %(accuracy_m)s::float8[], %(speed_mps)s::float8[],
+    %(course_deg)s::float8[], %(battery_pct)s::int2[], %(source)s::text[],
+    %(flags)s::int[], %(roster_entry_id)s::uuid[])
+    AS n (tenant_id, employee_id, device_id, fixed_s, received_s, msg_key, lon, lat,
+        accuracy_m, speed_mps, course_deg, battery_pct, source, flags, roster_entry_id)
+{NEWER_ONLY}
+RETURNING p.tenant_id, p.employee_id
+"""  # noqa: S608  # constants
 
 
 def cursor_of(session: Session) -> Cursor:
@@ -211,33 +244,7 @@ def upsert_positions(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> se
     -------
     Tenant and person of those whose position is a new one now.
     """
-    cursor.execute(
-        """
-        INSERT INTO last_positions AS p (tenant_id, employee_id, device_id, fixed_at, received_at,
-            msg_key, position, accuracy_m, speed_mps, course_deg, battery_pct, source, flags,
-            roster_entry_id)
-        SELECT tenant_id, employee_id, device_id, to_timestamp(fixed_s), to_timestamp(received_s),
-            msg_key, ST_SetSRID(ST_MakePoint(lon, lat), 4326), accuracy_m, speed_mps, course_deg,
-            battery_pct, source, flags, roster_entry_id
-        FROM unnest(%(tenant_id)s::int[], %(employee_id)s::uuid[], %(device_id)s::uuid[],
-            %(fixed_s)s::float8[], %(received_s)s::float8[], %(msg_key)s::int8[], %(lon)s::float8[],
-            %(lat)s::float8[], %(accuracy_m)s::float8[], %(speed_mps)s::float8[],
-            %(course_deg)s::float8[], %(battery_pct)s::int2[], %(source)s::text[],
-            %(flags)s::int[], %(roster_entry_id)s::uuid[])
-            AS n (tenant_id, employee_id, device_id, fixed_s, received_s, msg_key, lon, lat,
-                accuracy_m, speed_mps, course_deg, battery_pct, source, flags, roster_entry_id)
-        ON CONFLICT (tenant_id, employee_id) DO UPDATE SET
-            device_id = excluded.device_id, fixed_at = excluded.fixed_at,
-            received_at = excluded.received_at, msg_key = excluded.msg_key,
-            position = excluded.position, accuracy_m = excluded.accuracy_m,
-            speed_mps = excluded.speed_mps, course_deg = excluded.course_deg,
-            battery_pct = excluded.battery_pct, source = excluded.source,
-            flags = excluded.flags, roster_entry_id = excluded.roster_entry_id
-        WHERE (excluded.fixed_at, excluded.msg_key) > (p.fixed_at, p.msg_key)
-        RETURNING p.tenant_id, p.employee_id
-        """,
-        columns,
-    )
+    cursor.execute(_UPSERT_POSITIONS.encode(), columns)
     return {(tenant_id, employee_id) for tenant_id, employee_id in cursor}
 
 
