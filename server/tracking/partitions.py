@@ -13,10 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import Connection, text
 
 from server.clock import Clock
+from server.tracking.retention import RAW_RETENTION
 
 WEEKS_BACK, WEEKS_AHEAD = 6, 14
-RAW_RETENTION = timedelta(days=30)
-QUARANTINE_RETENTION = timedelta(days=30)
 _NAME = re.compile(r"fixes_y(\d{4})_w(\d{2})")
 
 
@@ -89,7 +88,7 @@ def look_after_partitions(connection: Connection, clock: Clock) -> UpkeepReport:
     )
     deleted = connection.execute(
         text("DELETE FROM quarantine WHERE received_at < :limit"),
-        {"limit": clock.now() - QUARANTINE_RETENTION},
+        {"limit": keep_from},
     ).rowcount
     return UpkeepReport(tuple(w.table for w in missing), moved, tuple(old), deleted)
 

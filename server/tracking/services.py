@@ -18,6 +18,7 @@ from server.tracking.facts import DayFacts, load_facts
 from server.tracking.judgement import Current, DayVerdict, judge_day
 from server.tracking.live import LiveEvent, LiveType
 from server.tracking.recording import record_fixes
+from server.tracking.retention import is_sealed
 from server.tracking.rules import LiveStatus
 from server.tracking.settled import leave_settled
 
@@ -65,13 +66,18 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
 
     Parameters
     ----------
-    days : distinct person-days.
+    days : distinct person-days; those past the retention of positions stay as they are.
 
     Returns
     -------
     Events for the live feed; publish them after the commit.
     """
     now = clock.now()
+    sealed = [day for day in days if is_sealed(day.work_on, now)]
+    derived.hide_days(session, sealed)
+    days = [day for day in days if day not in sealed]
+    if not days:
+        return Derived(events=[], changes=[])
     facts = load_facts(session, days)
     fresh = derived.trajectories_as_of(session, days)
     verdicts = [

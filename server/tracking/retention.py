@@ -1,0 +1,81 @@
+"""How long what is kept is kept; runs daily with the owner's rights.
+
+Classes, counted from when something happened:
+
+- positions as measured, 30 days: fixes (dropped by week, `server.tracking.partitions`),
+  quarantined messages, device events (a transition carries a position), last positions,
+  and the places and trips of a day's outline;
+- what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
+- findings with what people said of them, 2 years.
+
+A day whose positions are gone is sealed: it is never judged again, because the absence of
+facts would be taken for the facts.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from server.clock import Clock
+
+RAW_RETENTION: Final = timedelta(days=30)
+DERIVED_RETENTION: Final = timedelta(days=365)
+FINDING_RETENTION: Final = timedelta(days=730)
+# Dates begin up to 14 hours before UTC's, and shifts are reached into from before.
+_EARLIEST_DATE: Final = timedelta(hours=16)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReport:
+    """How many rows one run deleted, and of how many days it took the places away."""
+
+    device_events: int
+    last_positions: int
+    days_stripped: int
+    days: int
+    intervals: int
+    findings: int
+    reviews: int
+
+
+def is_sealed(work_on: date, now: datetime) -> bool:
+    """Tell whether facts of a work date may be gone already, so that it must stay as it is."""
+    return work_on <= (now - RAW_RETENTION + _EARLIEST_DATE).date()
+
+
+def forget_past_retention(connection: Connection, clock: Clock) -> RetentionReport:
+    """Delete what is past its class, in the caller's transaction.
+
+    Returns
+    -------
+    What was done; a second run at the same instant does nothing.
+    """
+    now = clock.now()
+    limits = {
+        "raw_at": now - RAW_RETENTION,
+        "raw_on": (now - RAW_RETENTION).date(),
+        "derived_on": (now - DERIVED_RETENTION).date(),
+        "finding_on": (now - FINDING_RETENTION).date(),
+    }
+
+    def done(statement: str) -> int:
+        return connection.execute(text(statement), limits).rowcount
+
+    return RetentionReport(
+        # A clock that runs ahead keeps nothing longer.
+        device_events=done("DELETE FROM device_events WHERE at < :raw_at OR received_at < :raw_at"),
+        last_positions=done("DELETE FROM last_positions WHERE fixed_at < :raw_at"),
+        days=done("DELETE FROM person_days WHERE work_on < :derived_on"),
+        days_stripped=done(
+            "UPDATE person_days SET summary = summary #- '{trajectory,segments}'"
+            " WHERE work_on < :raw_on AND summary -> 'trajectory' ? 'segments'"
+        ),
+        intervals=done("DELETE FROM presence_intervals WHERE work_on < :derived_on"),
+        reviews=done(
+            "DELETE FROM reviews r USING findings f WHERE f.tenant_id = r.tenant_id"
+            " AND f.id = r.finding_id AND f.work_on < :finding_on"
+        ),
+        findings=done("DELETE FROM findings WHERE work_on < :finding_on"),
+    )
