@@ -13,7 +13,7 @@ def choose_language() -> str:
     if not has_request_context():
         return str(current_app.config["BABEL_DEFAULT_LOCALE"])
     viewer = principal_or_none()
-    wanted = viewer.locale if viewer else request.cookies.get(COOKIE)
+    wanted = viewer.locale if viewer else chosen_language()
     if wanted in LANGUAGES:
         return str(wanted)
     for tag in request.accept_languages.values():
@@ -21,6 +21,12 @@ def choose_language() -> str:
         if primary in LANGUAGES:
             return primary
     return "zh"
+
+
+def chosen_language() -> str | None:
+    """Return the language somebody picked in this browser, None when nobody did."""
+    wanted = request.cookies.get(COOKIE)
+    return wanted if wanted in LANGUAGES else None
 
 
 def choose_zone() -> str | None:

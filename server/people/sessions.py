@@ -115,12 +115,18 @@ def find_credential(session: DbSession, sign_in_name: str) -> Credential | None:
 
 
 def open_session(
-    session: DbSession, clock: Clock, credential: Credential, *, password: str | None = None
+    session: DbSession,
+    clock: Clock,
+    credential: Credential,
+    *,
+    password: str | None = None,
+    locale: str | None = None,
 ) -> SignedIn:
     """Open a session for an account whose password was just verified.
 
     One transaction: the session row, removal of the account's expired sessions, a new
-    hash when the old one has old parameters (needs `password`), the security event.
+    hash when the old one has old parameters (needs `password`), the security event. A
+    language chosen before signing in (`locale`) stays with an account that chose none.
 
     Raises
     ------
@@ -133,6 +139,16 @@ def open_session(
             update(Account)
             .where(Account.tenant_id == token.tenant_id, Account.id == credential.account_id)
             .values(password_hash=passwords.hash_password(password))
+        )
+    if locale is not None:
+        session.execute(
+            update(Account)
+            .where(
+                Account.tenant_id == token.tenant_id,
+                Account.id == credential.account_id,
+                Account.locale.is_(None),
+            )
+            .values(locale=locale)
         )
     session.execute(
         delete(Session).where(

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from server.db.engine import make_engine
 from tests.factories.desk import DAY, NOON, Desk
 from tests.factories.footprints import absence, judge, tread
+from web.people.looks import VIEWS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,3 +82,17 @@ def test_somebody_without_a_shift_gets_a_calm_page(office: Desk) -> None:
     assert "No shift today" in page
     assert "No phone" in page
     assert "Nobody looked" in page
+
+
+def test_every_kind_of_look_has_words() -> None:
+    """A name of a view that reaches the log must not reach a person as it is."""
+    web = Path(__file__).parents[2] / "web"
+    recorded = {
+        name
+        for source in web.rglob("*.py")
+        if "node_modules" not in source.parts
+        for call in re.findall(r"record_looks\((.*?)\)", source.read_text(), flags=re.DOTALL)
+        for name in re.findall(r'"([a-z_.]+)"', call)
+    }
+    assert recorded
+    assert recorded <= set(VIEWS)

@@ -20,8 +20,9 @@ class Receipt:
 
     Attributes
     ----------
-    received, stored, off_duty, refused : records of the person's phones; days of receipt in
-        UTC that the local date touches.
+    received, stored, duplicate, off_duty, refused, ignored : records of the person's phones
+        on the days of receipt, in UTC, that the local date touches; the first is the sum of
+        the others.
     windows : duty with the grace around it; outside of it nothing is stored.
     looks : who looked on that date or at that date, newest first.
     """
@@ -32,6 +33,7 @@ class Receipt:
     duplicate: int
     off_duty: int
     refused: int
+    ignored: int
     windows: Sequence[DutyWindow]
     looks: Sequence[Look]
 
@@ -67,6 +69,7 @@ def receipt_of(
         duplicate=sum(r.duplicate for r in rows),
         off_duty=sum(r.off_duty for r in rows),
         refused=sum(r.quarantined for r in rows),
+        ignored=sum(r.ignored for r in rows),
         windows=windows_of_day(session, tenant_id=tenant_id, employee_id=employee_id, work_on=on),
         looks=[look for look in looks if _concerns(look, on, start, end)],
     )

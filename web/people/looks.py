@@ -17,9 +17,9 @@ PURPOSES: Mapping[str, LazyString] = {
 }
 
 VIEWS: Mapping[str, LazyString] = {
-    "live": _l("Live map"),
+    "live_map": _l("Live map"),
     "live_table": _l("Live map as a table"),
-    "trail": _l("Trail on the live map"),
+    "live_trail": _l("Trail on the live map"),
     "overview": _l("Overview"),
     "people": _l("List of people"),
     "person": _l("Page of the person"),

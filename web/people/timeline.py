@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
@@ -25,6 +25,10 @@ STATES: Mapping[str, LazyString] = {
     "outside": _l("Away from the post"),
     "unknown": _l("Presence unknown"),
 }
+
+
+_WORTH_A_LINE = timedelta(minutes=1)
+"""Shorter gaps, such as from the shift's start to the first fix, are only on the strip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ def _segments(day: Day) -> list[Line]:
         elif segment["kind"] == "trip":
             text = f"{interval(segment['distance_m'])} · {lasted}"
             lines.append(Line(start, end, "trip", _("Trip"), text))
-        else:
+        elif end - start >= _WORTH_A_LINE:
             text = f"{lasted} · {CAUSES.get(segment['cause'], segment['cause'])}"
             lines.append(Line(start, end, "gap", _("No position"), text))
     return lines

@@ -26,6 +26,7 @@ from server.http.cookies import (
     session_token,
     set_session,
 )
+from server.http.language import chosen_language
 from server.http.limits import Bucket, bucket
 from server.http.markers import public
 from server.people.passwords import verify_password
@@ -112,7 +113,9 @@ def _sign_in(name: str, password: str) -> SignedIn:
         raise Unauthenticated
     assert credential is not None
     with transaction(tenant_id=credential.tenant_id) as db:
-        signed_in = open_session(db, parts.clock, credential, password=password)
+        signed_in = open_session(
+            db, parts.clock, credential, password=password, locale=chosen_language()
+        )
     parts.limiter.forget(account)
     return signed_in
 

@@ -36,6 +36,15 @@ def test_the_right_password_opens_a_session(app: Flask, submit: Submit) -> None:
     assert re.fullmatch(r"\d+\.[\w-]{43}", cookie.value)
 
 
+def test_the_language_picked_before_signing_in_stays(app: Flask, submit: Submit) -> None:
+    client = app.test_client()
+    client.set_cookie("locale", "en", domain="127.0.0.1")
+    submit(client, NAME, PASSWORD)
+    client.delete_cookie("locale", domain="127.0.0.1")
+    page = client.get("/posts", base_url=BASE, headers={"Accept-Language": "zh"})
+    assert 'lang="en"' in page.text
+
+
 @pytest.mark.parametrize(
     ("name", "password"),
     [
