@@ -1,11 +1,9 @@
 """Commands of this package: decode one message, run the consumer, run the gatekeeper."""
 
 import json
-import logging
 import math
 import os
 import sys
-import time
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -108,9 +106,10 @@ def ingest() -> None:
     # The pure command above needs neither database nor broker.
     from ingest.link import NotDurableError, SecondConsumerError  # noqa: PLC0415
     from ingest.process import run_ingest  # noqa: PLC0415
+    from server.logs import configure_logs  # noqa: PLC0415
     from server.settings import Settings  # noqa: PLC0415
 
-    _log_to_stderr()
+    configure_logs()
     try:
         run_ingest(Settings.from_environ(os.environ, role="ingest"))
     except (SecondConsumerError, NotDurableError) as error:
@@ -121,9 +120,10 @@ def ingest() -> None:
 def gatekeeper() -> None:
     """Run the writer of the broker's password file; SIGTERM ends it."""
     from ingest.gatekeeper import run_gatekeeper  # noqa: PLC0415
+    from server.logs import configure_logs  # noqa: PLC0415
     from server.settings import Settings  # noqa: PLC0415
 
-    _log_to_stderr()
+    configure_logs()
     run_gatekeeper(Settings.from_environ(os.environ, role="engine"))
 
 
@@ -141,12 +141,14 @@ def replay(reasons: tuple[str, ...], since: datetime | None) -> None:
     from server.clock import SystemClock  # noqa: PLC0415
     from server.crypto import Vault  # noqa: PLC0415
     from server.db.engine import make_engine, make_session_factory  # noqa: PLC0415
+    from server.logs import configure_logs  # noqa: PLC0415
     from server.settings import Settings  # noqa: PLC0415
 
     unknown = set(reasons) - {reason.value for reason in Reason}
     if unknown:
         message = f"no such reason: {', '.join(sorted(unknown))}"
         raise click.ClickException(message)
+    configure_logs()
     settings = Settings.from_environ(os.environ, role="ingest")
     engine = make_engine(settings.database_url, application_name="outpost-replay")
     try:
@@ -160,12 +162,3 @@ def replay(reasons: tuple[str, ...], since: datetime | None) -> None:
     finally:
         engine.dispose()
     click.echo(json.dumps(asdict(done)))
-
-
-def _log_to_stderr() -> None:
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )

@@ -18,7 +18,11 @@ _KEYS = (
 _KEYED = re.compile(
     rf"(?i)([\"']?\b(?:{_KEYS})\b[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}})\]]+)"
 )
-_COORDINATES = re.compile(r"-?\d{1,3}\.\d{4,}\s*[,; ]\s*-?\d{1,3}\.\d{4,}")
+_COORDINATES = re.compile(r"-?\d{1,3}\.\d{4,}(?:[\s,;]+-?\d{1,3}\.\d{4,})+")
+# One float in brackets is enough: columns of a batch are lists of latitudes only.
+_FLOATS = re.compile(r"[\[({]\s*-?\d{1,3}\.\d+(?:[\s,;]+-?\d{1,3}\.\d+)*[\s,;]*[\])}]")
+# How PostgreSQL quotes a row that broke a rule.
+_ROW = re.compile(r"(?i)(failing row contains )\([^\n]*\)")
 _SESSION = re.compile(r"\b[1-9]\d{0,8}\.[A-Za-z0-9_-]{43}\b")
 _BEARER = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}")
 _MAX_CHARS = 8_000
@@ -29,6 +33,8 @@ def redact(text: str) -> str:
     text = _BEARER.sub(r"\1 [redacted]", text)
     text = _SESSION.sub("[redacted]", text)
     text = _KEYED.sub(r"\1[redacted]", text)
+    text = _ROW.sub(r"\1[redacted]", text)
+    text = _FLOATS.sub("[redacted]", text)
     text = _COORDINATES.sub("[redacted]", text)
     return text[:_MAX_CHARS]
 

@@ -44,6 +44,8 @@ def engine_options(
         "pool_size": pool_size,
         "max_overflow": pool_size,
         "pool_pre_ping": True,
+        # Errors are logged, and parameters are positions and names.
+        "hide_parameters": True,
         "connect_args": {
             "options": options,
             "application_name": application_name,

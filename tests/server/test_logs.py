@@ -16,6 +16,11 @@ from server.logs import JsonFormatter, redact
         ('{"lat": 60.169856, "lon": 24.938379}', "60.169856"),
         ("position 24.938379, 60.169856 refused", "60.169856"),
         ("POINT(24.938379 60.169856)", "24.938379"),
+        ("columns [60.169856, 60.169857, 60.169858]", "60.169858"),
+        ("columns [60.169856]", "60.169856"),
+        ("columns [60.17, 60.18]", "60.18"),
+        ("array([24.938379\n 60.169856\n 60.169999])", "60.169999"),
+        ("DETAIL:  Failing row contains (7, 0101000020E6100000, 60.17, x).", "0101000020E6100000"),
         ("phone=+358401234567", "358401234567"),
         ("password: 'quiet harbour'", "quiet harbour"),
         ("Authorization: Basic ZDpzZWNyZXQ6c2VjcmV0", "ZDpzZWNyZXQ6c2VjcmV0"),
@@ -29,7 +34,13 @@ def test_positions_names_and_secrets_are_left_out(text: str, secret: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["schema 0003, code 0002", "ingest committed 75 s ago", "a took 12.345 s, b 3.2 s"]
+    "text",
+    [
+        "schema 0003, code 0002",
+        "ingest committed 75 s ago",
+        "a took 12.345 s, b 3.2 s",
+        "batch of 3 (2.5 s)",
+    ],
 )
 def test_what_operators_need_stays(text: str) -> None:
     assert redact(text) == text
