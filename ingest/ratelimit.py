@@ -7,7 +7,10 @@ from dataclasses import dataclass
 class RateLimit:
     """How much one device may send.
 
-    The burst is what a phone flushes that took a fix a second through three days offline.
+    What a phone flushes after 72 h offline has to get through, for it is sent once and its
+    owner's hours depend on it: a fix a second makes 259,200 messages, and the burst is that
+    with some room. The bucket fills again in about four hours. Twenty a second is many times
+    what any app sends, so it only ever stops a phone run wild.
     """
 
     per_s: float = 20.0
