@@ -33,6 +33,7 @@ from server.posts.queries import list_posts
 from server.tracking.live import LiveEvent, LiveType
 from web.alerts import words
 from web.alerts.evidence import evidence_map
+from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _
 
@@ -226,10 +227,10 @@ def _page(
             kinds=KINDS.get(table.filters.get("kind", ""), KINDS["off_post"]),
             states=states,
             reviews=reviews,
-            employee_id=_uuid(table.filters.get("p")),
-            post_id=_uuid(table.filters.get("post")),
-            first_on=_date(table.filters.get("from")),
-            last_on=_date(table.filters.get("to")),
+            employee_id=uuid_or_none(table.filters.get("p")),
+            post_id=uuid_or_none(table.filters.get("post")),
+            first_on=date_or_none(table.filters.get("from")),
+            last_on=date_or_none(table.filters.get("to")),
             sort=FindingSort(order) if order in list(FindingSort) else FindingSort.NEWEST,
             limit=limit,
             offset=offset,
@@ -308,17 +309,3 @@ def _order_choices() -> list[tuple[str, str]]:
 
 def _sentence(error: OutpostError) -> str:
     return str(words.CONFLICTS.get(error.code, error.detail or error.code))
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None

@@ -34,6 +34,7 @@ from web.choices import person_choices
 from web.devices import words
 from web.devices.health import Condition, condition_of
 from web.devices.scope import only
+from web.params import uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _
 
@@ -128,7 +129,7 @@ def enrol() -> str | tuple[str, int]:
     viewer, parts = principal(), runtime()
     given, kind = request.form.get("p", ""), request.form.get("kind", "")
     label = " ".join(request.form.get("label", "").split())[:60]
-    employee_id = _uuid(given)
+    employee_id = uuid_or_none(given)
     if employee_id is None or kind not in list(DeviceKind):
         return _form(given, kind, label, wrong=True), 400
     with transaction() as session:
@@ -313,10 +314,3 @@ def _csv(rows: Iterable[tuple[DeviceHealthView, Condition]]) -> Response:
 
 def _number_columns(pairs: Iterable[tuple[str, LazyString]]) -> list[tuple[str, LazyString, str]]:
     return [(key, label, "num") for key, label in pairs]
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

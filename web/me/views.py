@@ -1,6 +1,6 @@
 """The employee's own page."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
@@ -13,6 +13,7 @@ from server.people.rules import Action
 from web.devices.scope import only
 from web.me.export import archive_of
 from web.me.receipt import receipt_of
+from web.params import date_or_none
 from web.people.views import person_facts
 
 blueprint = Blueprint("me", __name__, template_folder="templates")
@@ -24,7 +25,7 @@ def index() -> str:
     """Show one's own status, day, phones, and the privacy receipt of a day."""
     viewer, employee_id = principal(), _own()
     today = local_date(now(), viewer.zone)
-    on = _date(request.args.get("d"), today)
+    on = min(date_or_none(request.args.get("d")) or today, today)
     with transaction() as session:
         person = scoped_employee(session, viewer, Action.VIEW_OWN, employee_id, now=now())
         facts = person_facts(session, employee_id)
@@ -74,10 +75,3 @@ def _own() -> UUID:
     if employee_id is None:
         raise NotFound
     return employee_id
-
-
-def _date(text: str | None, today: date) -> date:
-    try:
-        return min(date.fromisoformat(text or ""), today)
-    except ValueError:
-        return today

@@ -24,6 +24,7 @@ from server.people.queries import AccountView, accounts, people, units
 from server.people.rules import Action, Role, UnitKind, may_for_others
 from web.choices import person_choices, tree_of, unit_choices
 from web.organisation import words
+from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _
 
@@ -36,7 +37,7 @@ def index() -> str | Response:
     """Show the tree of units and the employees of one of them or of all."""
     viewer = principal()
     table = TableState.from_request(request, filters=("unit",))
-    chosen = _uuid(table.filters.get("unit"))
+    chosen = uuid_or_none(table.filters.get("unit"))
     with transaction() as session:
         scope = employees_in_scope(viewer, Action.VIEW_PEOPLE, now=now())
         tree = units(
@@ -108,7 +109,7 @@ def hire() -> AnyResponse:
             number=number,
             name=name,
             unit_id=unit.id,
-            hired_on=_date(form.get("from")),
+            hired_on=_required_date("from"),
             title=form.get("title", "").strip()[:80] or None,
             phone=form.get("phone", "").strip()[:40] or None,
         )
@@ -132,7 +133,7 @@ def move() -> AnyResponse:
             tenant_id=viewer.tenant_id,
             employee_id=person.id,
             unit_id=unit.id,
-            from_on=_date(request.form.get("from")),
+            from_on=_required_date("from"),
         )
         return _("The employee moves on that date. Earlier days stay where they were.")
 
@@ -279,21 +280,14 @@ def _account(session: Session, account_id: UUID) -> AccountView:
 
 
 def _required(name: str) -> UUID:
-    found = _uuid(request.form.get(name))
+    found = uuid_or_none(request.form.get(name))
     if found is None:
         raise InvalidInput("form")
     return found
 
 
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
-
-
-def _date(text: str | None) -> date:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        raise InvalidInput("form") from None
+def _required_date(name: str) -> date:
+    found = date_or_none(request.form.get(name))
+    if found is None:
+        raise InvalidInput("form")
+    return found

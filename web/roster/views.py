@@ -35,6 +35,7 @@ from server.posts.services import (
 )
 from web.choices import person_choices, unit_choices
 from web.devices.scope import only
+from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _, ngettext
 
@@ -80,7 +81,7 @@ def index() -> str | Response:
             scope,
             now=now(),
             search=table.q or None,
-            unit_id=_uuid(table.filters.get("unit")),
+            unit_id=uuid_or_none(table.filters.get("unit")),
         )
         entries = roster_between(
             session, scope, first_on=monday, last_on=monday + timedelta(days=6)
@@ -141,7 +142,7 @@ def assign() -> AnyResponse:
 def cancel(entry_id: UUID) -> AnyResponse:
     """Take a shift off the roster."""
     viewer = principal()
-    employee_id, on = _uuid(request.form.get("p")), _date(request.form.get("on"))
+    employee_id, on = uuid_or_none(request.form.get("p")), date_or_none(request.form.get("on"))
     if employee_id is None or on is None:
         raise NotFound
     try:
@@ -193,9 +194,9 @@ def retire(shift_id: UUID) -> AnyResponse:
 
 def _assignments(session: Session) -> list[Assignment]:
     viewer, form = principal(), request.form
-    employee_id, shift_id = _uuid(form.get("p")), _uuid(form.get("shift"))
-    first_on = _date(form.get("from"))
-    last_on = _date(form.get("until")) or first_on
+    employee_id, shift_id = uuid_or_none(form.get("p")), uuid_or_none(form.get("shift"))
+    first_on = date_or_none(form.get("from"))
+    last_on = date_or_none(form.get("until")) or first_on
     if not (employee_id and shift_id and first_on and last_on):
         raise InvalidInput("form")
     days = {int(d) for d in form.getlist("weekday") if d.isdecimal()} or set(range(7))
@@ -205,7 +206,7 @@ def _assignments(session: Session) -> list[Assignment]:
     if not dates or span > _LONGEST:
         raise InvalidInput("form")
     person = scoped_employee(session, viewer, Action.EDIT_ROSTER, employee_id, now=now())
-    post_id = _uuid(form.get("post"))
+    post_id = uuid_or_none(form.get("post"))
     if post_id is not None:
         scope = units_in_scope(viewer, Action.VIEW_POSTS, now=now())
         if get_post(session, scope, post_id=post_id, at=now()) is None:
@@ -247,7 +248,7 @@ def _csv(entries: list[RosterView], monday: date) -> Response:
 
 
 def _back() -> AnyResponse:
-    week = _date(request.form.get("w"))
+    week = date_or_none(request.form.get("w"))
     return redirect(url_for("roster.index", w=week.isoformat() if week else None), 303)
 
 
@@ -256,23 +257,8 @@ def _sentence(error: OutpostError) -> str:
 
 
 def _monday(text: str | None, today: date) -> date:
-    on = _date(text) or today
+    on = date_or_none(text) or today
     return on - timedelta(days=on.weekday())
-
-
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        found = date.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return found if 2000 <= found.year <= 2200 else None
 
 
 def _time(text: str | None) -> time:

@@ -25,6 +25,7 @@ from server.tracking.queries import (
     geojson_lines,
     gpx_lines,
 )
+from web.params import date_or_none, uuid_or_none
 from web.texts import _
 from web.tracks.access import OCCASIONS, OLDEST, give_reason, note_look, reason_given
 from web.tracks.playback import playback
@@ -40,8 +41,8 @@ _EVERY_FIX = 200_000
 def index() -> str:
     """Show the player of one person's day, or ask whose, or ask why."""
     viewer = principal()
-    employee_id = _uuid(request.args.get("p"))
-    on = _date(request.args.get("d")) or local_date(now(), viewer.zone)
+    employee_id = uuid_or_none(request.args.get("p"))
+    on = date_or_none(request.args.get("d")) or local_date(now(), viewer.zone)
     with transaction() as session:
         scope = employees_in_scope(viewer, Action.VIEW_TRACK, now=now())
         choice = people(session, viewer, scope, now=now())
@@ -68,8 +69,8 @@ def index() -> str:
 def explain() -> AnyResponse | tuple[str, int]:
     """Take the reason for looking at somebody's day."""
     viewer = principal()
-    employee_id = _uuid(request.form.get("p"))
-    on = _date(request.form.get("d")) or local_date(now(), viewer.zone)
+    employee_id = uuid_or_none(request.form.get("p"))
+    on = date_or_none(request.form.get("d")) or local_date(now(), viewer.zone)
     occasion, text = request.form.get("occasion", ""), request.form.get("reason", "")
     if employee_id is None:
         raise NotFound
@@ -178,22 +179,8 @@ def _flip(on: date) -> dict[str, date | None]:
     }
 
 
-def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text or "")
-    except ValueError:
-        return None
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text or "")
-    except ValueError:
-        return None
-
-
 def _required_date(text: str) -> date:
-    found = _date(text)
+    found = date_or_none(text)
     if found is None:
         raise NotFound
     return found
