@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from geo.cli import BadInput, OneLineCommand
 from geo.fix import from_epoch_s
 from ingest.topics import parse_topic
 from ingest.wire import Cell, Decoded, DeviceEvent, Ignored, Reason, Rejection, WireFix
@@ -19,20 +20,21 @@ from ingest.wire.owntracks import decode as decode_owntracks
 FORMATS = ("owntracks", "osmand", "overland", "network-survey", "geosubmit", "mlp")
 
 
-@click.command()
+@click.command(cls=OneLineCommand)
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.option("--topic", help="Topic it came on, owntracks/USER/DEVICE; gives `device`.")
 @click.option("--secret", help="Secret of OwnTracks payload encryption.")
 def decode(format_name: str, topic: str | None, secret: str | None) -> None:
     """Decode one message from standard input to JSON.
 
-    Answers a list of fixes and events, or {"rejected": REASON, "detail": …}. Times are UTC,
+    Answers a list of fixes and events, or {"rejected": REASON, "detail": …}; of an array
+    each member that cannot be stored is such an object in its place. Times are UTC,
     positions WGS-84 degrees, speeds m/s; what is unknown is null, never 0. Times are not
     compared with this machine's clock.
     """
     if format_name != "owntracks":
         message = f"format {format_name} is not in this version; it decodes: owntracks"
-        raise click.ClickException(message)
+        raise BadInput(message)
     payload = sys.stdin.buffer.read(MAX_BATCH_BYTES + 1)
     answer = _decode(payload.rstrip(b"\r\n"), topic, secret)
     click.echo(json.dumps(answer, ensure_ascii=False, separators=(", ", ": ")))
@@ -48,10 +50,14 @@ def _decode(
             return _rejected(parsed)
         device = parsed.username
     results = decode_owntracks(payload, Envelope(username=device, secret=secret))
-    for result in results:
-        if isinstance(result, Rejection):
-            return _rejected(result)
-    return [_shown(result, device) for result in results if not isinstance(result, Ignored)]
+    only = results[0] if len(results) == 1 else None
+    if isinstance(only, Rejection) and not (only.raw and payload.lstrip().startswith(b"[")):
+        return _rejected(only)
+    return [
+        _rejected(result) if isinstance(result, Rejection) else _shown(result, device)
+        for result in results
+        if not isinstance(result, Ignored)
+    ]
 
 
 def _rejected(rejection: Rejection) -> dict[str, Any]:
@@ -66,10 +72,10 @@ def _shown(result: Decoded, device: str | None) -> dict[str, Any]:
             "fixed_at": _time(result.fixed_s),
             "lon": result.lon_deg,
             "lat": result.lat_deg,
-            "accuracy_m": result.accuracy_m,
+            "accuracy_m": _float(result.accuracy_m),
             "speed_mps": result.speed_mps,
-            "course_deg": result.course_deg,
-            "altitude_m": result.altitude_m,
+            "course_deg": _float(result.course_deg),
+            "altitude_m": _float(result.altitude_m),
             "battery_pct": result.battery_pct,
             "mock": result.mock,
             "source": result.source.value,
@@ -88,6 +94,11 @@ def _shown(result: Decoded, device: str | None) -> dict[str, Any]:
         "at": _time(result.at_s),
         **result.body,
     }
+
+
+def _float(value: float | None) -> float | None:
+    """Return a measure with its point: phones write whole numbers, the type is float."""
+    return None if value is None else float(value)
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
@@ -113,7 +124,7 @@ def ingest() -> None:
     try:
         run_ingest(Settings.from_environ(os.environ, role="ingest"))
     except (SecondConsumerError, NotDurableError) as error:
-        raise click.ClickException(str(error)) from None
+        raise BadInput(str(error)) from None
 
 
 @click.command()
@@ -127,7 +138,7 @@ def gatekeeper() -> None:
     run_gatekeeper(Settings.from_environ(os.environ, role="engine"))
 
 
-@click.command()
+@click.command(cls=OneLineCommand)
 @click.option(
     "--reason",
     "reasons",
@@ -147,7 +158,7 @@ def replay(reasons: tuple[str, ...], since: datetime | None) -> None:
     unknown = set(reasons) - {reason.value for reason in Reason}
     if unknown:
         message = f"no such reason: {', '.join(sorted(unknown))}"
-        raise click.ClickException(message)
+        raise BadInput(message)
     configure_logs()
     settings = Settings.from_environ(os.environ, role="ingest")
     engine = make_engine(settings.database_url, application_name="outpost-replay")

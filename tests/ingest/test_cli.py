@@ -62,7 +62,39 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     assert "岗位" in _run(message)[1]
 
 
-def test_other_formats_are_refused_in_one_line() -> None:
-    done = CliRunner().invoke(decode, ["osmand"], input="x")
-    assert done.exit_code != 0
-    assert done.output.strip().splitlines()[-1].startswith("Error: format osmand is not in this")
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["osmand"], "outpost: format osmand is not in this version"),
+        (["nosuch"], "outpost: Invalid value for 'FORMAT': 'nosuch' is not one of"),
+        (["owntracks", "--nosuch"], "outpost: No such option"),
+        ([], "outpost: Missing argument 'FORMAT'"),
+    ],
+)
+def test_wrong_use_is_one_line_on_standard_error_and_exit_2(
+    arguments: list[str], complaint: str
+) -> None:
+    done = CliRunner().invoke(decode, arguments, input="x")
+    assert (done.exit_code, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(complaint)
+
+
+def test_measures_are_floats_however_the_phone_writes_them() -> None:
+    fix = '{"_type":"location","lat":31,"lon":121,"tst":1790000000,"alt":0,"acc":9,"cog":0,"vel":0}'
+    (shown,) = json.loads(_run(fix)[1])
+    names = ("lon", "lat", "accuracy_m", "altitude_m", "course_deg", "speed_mps")
+    assert [repr(shown[name]) for name in names] == ["121.0", "31.0", "9.0", "0.0", "0.0", "0.0"]
+
+
+def test_a_bad_member_of_an_array_is_rejected_in_its_place() -> None:
+    good = '{"_type":"location","lat":31.5,"lon":121.5,"tst":1790000000}'
+    answer = json.loads(_run(f'[{good},{{"_type":"nosuch"}},7,{good}]')[1])
+    assert [one.get("rejected", one.get("type")) for one in answer] == [
+        "fix",
+        "type_unknown",
+        "shape",
+        "fix",
+    ]
+    assert [one["rejected"] for one in json.loads(_run("[7]")[1])] == ["shape"]
+    assert json.loads(_run("[" + "7," * 501 + "7]")[1])["rejected"] == "shape"
