@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
-from server.posts import store
+from server.db import tables
 from server.posts.duty import (
     DutyPolicies,
     GeoPolicies,
@@ -197,10 +197,10 @@ def list_posts(
         .scalar_subquery()
     )
     query = (
-        select(Post, PostVersion, store.units.c.name)
+        select(Post, PostVersion, tables.units.c.name)
         .join(
-            store.units,
-            and_(store.units.c.tenant_id == Post.tenant_id, store.units.c.id == Post.unit_id),
+            tables.units,
+            and_(tables.units.c.tenant_id == Post.tenant_id, tables.units.c.id == Post.unit_id),
         )
         .outerjoin(
             PostVersion,
@@ -211,7 +211,7 @@ def list_posts(
             ),
         )
         .where(Post.unit_id.in_(units))
-        .order_by(store.units.c.name, Post.name, Post.id)
+        .order_by(tables.units.c.name, Post.name, Post.id)
     )
     if not with_closed:
         query = query.where((Post.closed_on.is_(None)) | (Post.closed_on > at.date()))
@@ -243,7 +243,7 @@ def roster_between(
     session: Session, employees: Select[UUID], *, first_on: date, last_on: date
 ) -> list[RosterView]:
     """Return the roster of people over work dates, both included, by date, start and name."""
-    people = store.employees
+    people = tables.employees
     query = (
         select(RosterEntry, people.c.name, Shift.name, Post.name)
         .join(

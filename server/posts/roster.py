@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from server.clock import Clock
+from server.db import tables
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput, NotFound
 from server.people.services import cut_off_leavers, end_employment
@@ -108,7 +109,7 @@ def assign_shifts(
     """
     _require_employees(session, tenant_id=tenant_id, ids={a.employee_id for a in assignments})
     tenant_zone = session.scalar(
-        select(store.tenants.c.zone).where(store.tenants.c.id == tenant_id)
+        select(tables.tenants.c.zone).where(tables.tenants.c.id == tenant_id)
     )
     rows = [
         _roster_row(session, a, tenant_id=tenant_id, tenant_zone=tenant_zone, actor_id=actor_id)
@@ -291,7 +292,7 @@ def _note_excusal(session: Session, row: Excusal) -> None:
 
 
 def _require_employees(session: Session, *, tenant_id: int, ids: set[UUID]) -> None:
-    people = store.employees
+    people = tables.employees
     known = set(
         session.scalars(
             select(people.c.id).where(people.c.tenant_id == tenant_id, people.c.id.in_(ids))

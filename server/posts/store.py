@@ -12,7 +12,6 @@ from sqlalchemy import (
     Date,
     Integer,
     Select,
-    Text,
     Uuid,
     column,
     func,
@@ -25,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from geo.geofence import Geofence
 from server.db.geometry import column_to_shape
+from server.db.tables import employees, tenants
 from server.db.types import UtcDateTime
 from server.errors import NotFound
 from server.posts.models import DutyVersion, Excusal, Post, RosterEntry, Shift
@@ -33,16 +33,6 @@ from server.posts.rules import CLOSES_DUTY, RosteredShift
 LONGEST_SHIFT = timedelta(hours=26)
 """No shift is longer: 24 hours and a change of clocks."""
 
-# Rows of other slices as the database shows them; their models are private to them.
-employees = table(
-    "employees",
-    column("tenant_id", Integer),
-    column("id", Uuid),
-    column("name", Text),
-    column("left_on", Date),
-)
-units = table("units", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
-tenants = table("tenants", column("id", Integer), column("zone", Text))
 # The engine's queue lies above this slice, which only appends to it.
 _touched_days = table(
     "touched_days",

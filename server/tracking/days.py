@@ -11,13 +11,13 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from geo.fix import SOURCES, FixArray, QualityFlag
+from server.db.tables import employees, posts, roster_entries
 from server.findings.queries import FindingFilter, FindingRow, FindingSort, list_findings
 from server.findings.rules import DayKey, FindingKind, FindingState
 from server.posts.queries import DutyWindow, ExcusalView, windows_of_day
 from server.posts.queries import excusals_between as _excusals_between
 from server.tracking.facts import load_fixes
 from server.tracking.models import DayRow, PresenceRow
-from server.tracking.relations import employees, posts, roster_entries
 from server.tracking.rules import PresenceState
 
 MAX_POINTS: Final = 5_000

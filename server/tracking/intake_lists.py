@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
+from server.db.tables import devices, employees
 from server.tracking.models import DeviceHealth, LedgerRow, QuarantineRow
-from server.tracking.relations import devices, employees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

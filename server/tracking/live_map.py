@@ -12,13 +12,7 @@ from sqlalchemy.orm import Session
 
 from geo.fix import FixArray
 from server.db.geometry import lat_of, lon_of
-from server.findings.rules import DayKey
-from server.posts.queries import DutyWindow, duty_policies, duty_windows
-from server.posts.rules import CLOSES_DUTY, MAX_GRACE_S
-from server.tracking.days import MAX_POINTS, FixColumns, to_columns
-from server.tracking.facts import load_fixes
-from server.tracking.models import LastPosition, PresenceNow
-from server.tracking.relations import (
+from server.db.tables import (
     employees,
     excusals,
     memberships,
@@ -27,6 +21,12 @@ from server.tracking.relations import (
     tenants,
     units,
 )
+from server.findings.rules import DayKey
+from server.posts.queries import DutyWindow, duty_policies, duty_windows
+from server.posts.rules import CLOSES_DUTY, MAX_GRACE_S
+from server.tracking.days import MAX_POINTS, FixColumns, to_columns
+from server.tracking.facts import load_fixes
+from server.tracking.models import LastPosition, PresenceNow
 from server.tracking.rules import LiveStatus, LiveThresholds, live_status
 
 DutySpan: TypeAlias = tuple[datetime, datetime]

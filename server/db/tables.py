@@ -1,4 +1,4 @@
-"""Rows of other slices as the database shows them, for read models that join across slices.
+"""Rows of other slices as the database shows them, for statements that join across slices.
 
 Their models are private to them; names and types of columns are not.
 """
