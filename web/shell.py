@@ -13,10 +13,15 @@ from flask_babel import get_locale
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from server.findings.queries import FindingFilter, FindingState, ReviewState, list_findings
+from server.findings.queries import (
+    FindingFilter,
+    FindingState,
+    ReviewState,
+    findings_in_scope,
+    list_findings,
+)
 from server.http.context import now, principal_or_none, transaction
 from server.http.markers import public
-from server.people.policy import employees_in_scope
 from server.people.rules import Action, Principal, may_for_others
 from web import catalog, formats, navigation
 from web.icons import icon, status_shape
@@ -155,7 +160,7 @@ def open_alerts() -> int:
     if viewer is None or not may_for_others(viewer, Action.REVIEW_FINDING):
         return 0
     waiting = FindingFilter(states=(FindingState.OPEN,), reviews=(ReviewState.PENDING,), limit=1)
-    scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+    scope = findings_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
     with transaction() as session:
         return list_findings(session, scope, wanted=waiting).total
 

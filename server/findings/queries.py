@@ -14,6 +14,9 @@ from server.errors import NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
 from server.findings.rules import FindingKind, FindingState, ReviewAction
+from server.findings.store import Scope
+from server.people.policy import was_in_scope
+from server.people.rules import Action, Principal
 
 __all__ = [
     "FindingDetail",
@@ -26,6 +29,8 @@ __all__ = [
     "ReviewAction",
     "ReviewState",
     "ReviewView",
+    "Scope",
+    "findings_in_scope",
     "get_finding",
     "list_findings",
 ]
@@ -140,28 +145,46 @@ class FindingDetail:
     reviews: list[ReviewView]
 
 
-def list_findings(session: Session, scope: Select[UUID], *, wanted: FindingFilter) -> FindingPage:
-    """Return a page of the findings of people in scope. One statement.
+def findings_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
+    """Return which findings `action` is open to: membership counts on each one's work date."""
+    return was_in_scope(
+        principal,
+        action,
+        employee_id=Finding.employee_id.expression,
+        on=Finding.work_on.expression,
+        now=now,
+    )
+
+
+def list_findings(session: Session, scope: Scope, *, wanted: FindingFilter) -> FindingPage:
+    """Return a page of the findings in scope. One statement, two beyond the last page.
 
     Parameters
     ----------
-    scope : ids of the employees whose findings the reader may see.
+    scope : see `findings_in_scope`; or ids of the employees whose findings these are.
     """
     limit = min(max(wanted.limit, 1), MAX_LIMIT)
     offset = max(wanted.offset, 0)
-    query = _query(scope).add_columns(func.count().over()).where(*_conditions(wanted))
+    found = _query(scope).where(*_conditions(wanted))
     rows = session.execute(
-        query.order_by(*_order(wanted.sort), Finding.id).limit(limit).offset(offset)
+        found.add_columns(func.count().over())
+        .order_by(*_order(wanted.sort), Finding.id)
+        .limit(limit)
+        .offset(offset)
     ).all()
+    total = rows[0][-1] if rows else 0
+    if not rows and offset:
+        # Beyond the last page no row tells how many there are.
+        total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
     return FindingPage(
         rows=[_row(row) for row in rows],
-        total=rows[0][-1] if rows else 0,
+        total=total,
         limit=limit,
         offset=offset,
     )
 
 
-def get_finding(session: Session, scope: Select[UUID], finding_id: UUID) -> FindingDetail:
+def get_finding(session: Session, scope: Scope, finding_id: UUID) -> FindingDetail:
     """Return one finding with its evidence and reviews. Two statements.
 
     Raises
@@ -205,7 +228,7 @@ def _verdict() -> ColumnElement[str | None]:
     )
 
 
-def _query(scope: Select[UUID]) -> Select[Any]:
+def _query(scope: Scope) -> Select[Any]:
     people, posts, units, belongs = store.employees, store.posts, store.units, store.memberships
     return (
         select(Finding, people.c.name, posts.c.name, units.c.name, _verdict())
@@ -227,7 +250,7 @@ def _query(scope: Select[UUID]) -> Select[Any]:
         .outerjoin(
             units, and_(units.c.tenant_id == Finding.tenant_id, units.c.id == belongs.c.unit_id)
         )
-        .where(Finding.employee_id.in_(scope))
+        .where(store.within(scope))
     )
 
 

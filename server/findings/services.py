@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from server.clock import Clock
@@ -99,14 +99,14 @@ def review_finding(
     reason: str,
     account_id: UUID,
     account_name: str,
-    scope: Select[UUID] | None = None,
+    scope: store.Scope | None = None,
 ) -> UUID:
     """Note a person's word on a finding; nothing that was said is ever edited.
 
     Parameters
     ----------
     reason : for other people and for the one concerned; required, up to 1,000 characters.
-    scope : ids of the employees whose findings this principal may review.
+    scope : findings this principal may review, see `queries.findings_in_scope`.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def review_finding(
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(finding_id), 0))))
     query = select(Finding.state).where(Finding.tenant_id == tenant_id, Finding.id == finding_id)
     if scope is not None:
-        query = query.where(Finding.employee_id.in_(scope))
+        query = query.where(store.within(scope))
     state = session.scalar(query)
     if state is None:
         raise NotFound("finding_not_found")

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     Integer,
+    Select,
     Table,
     Text,
     Uuid,
@@ -38,6 +41,15 @@ memberships = table(
     column("unit_id", Uuid),
     column("during_on", DATERANGE),
 )
+
+
+Scope = Select[UUID] | ColumnElement[bool]
+"""Whose findings: ids of employees, or a condition on the rows of findings."""
+
+
+def within(scope: Scope) -> ColumnElement[bool]:
+    """Return the SQL condition that a finding is in scope."""
+    return scope if isinstance(scope, ColumnElement) else Finding.employee_id.in_(scope)
 
 
 def load_standing(session: Session, days: Sequence[DayKey]) -> list[Standing]:

@@ -64,7 +64,9 @@ def units_in_scope(principal: Principal, action: Action, *, now: datetime) -> Se
     return select(UnitAncestor.unit_id).where(_below_grants(principal, action)).distinct()
 
 
-def employees_in_scope(principal: Principal, action: Action, *, now: datetime) -> Select[UUID]:
+def employees_in_scope(
+    principal: Principal, action: Action, *, now: datetime, on: date | None = None
+) -> Select[UUID]:
     """Return the SQL for the ids of the people to whom `action` is allowed.
 
     Parameters
@@ -72,16 +74,17 @@ def employees_in_scope(principal: Principal, action: Action, *, now: datetime) -
     principal : who asks.
     action : what they want to do.
     now : aware instant; membership counts on its local date in the tenant's zone.
+    on : for what was on a past day: membership counts on this local date instead, so that
+        who leads somebody now does not read of their time elsewhere.
 
     Returns
     -------
     A select of employee ids, usable as a subquery. The principal's own id is among them
     when the action is open to oneself.
     """
-    today = local_date(now, principal.zone)
     members = select(Membership.employee_id).where(
         Membership.tenant_id == principal.tenant_id,
-        Membership.during_on.contains(today),
+        Membership.during_on.contains(on or local_date(now, principal.zone)),
         Membership.unit_id.in_(units_in_scope(principal, action, now=now)),
     )
     reach: ColumnElement[bool] = Employee.id.in_(members)
@@ -90,16 +93,52 @@ def employees_in_scope(principal: Principal, action: Action, *, now: datetime) -
     return select(Employee.id).where(Employee.tenant_id == principal.tenant_id, reach)
 
 
+def was_in_scope(
+    principal: Principal,
+    action: Action,
+    *,
+    employee_id: ColumnElement[UUID],
+    on: ColumnElement[date],
+    now: datetime,
+) -> ColumnElement[bool]:
+    """Return the SQL condition that a row about a person's day is open to `action`.
+
+    Parameters
+    ----------
+    employee_id, on : columns of the row: whom it is about and the local date, on which
+        membership counts.
+    """
+    allowed: ColumnElement[bool] = (
+        select(Membership.employee_id)
+        .where(
+            Membership.tenant_id == principal.tenant_id,
+            Membership.employee_id == employee_id,
+            Membership.during_on.contains(on),
+            Membership.unit_id.in_(units_in_scope(principal, action, now=now)),
+        )
+        .exists()
+    )
+    if allows_self(principal, action):
+        allowed = or_(allowed, employee_id == principal.employee_id)
+    return allowed
+
+
 def scoped_employee(
-    session: Session, principal: Principal, action: Action, employee_id: UUID, *, now: datetime
+    session: Session,
+    principal: Principal,
+    action: Action,
+    employee_id: UUID,
+    *,
+    now: datetime,
+    on: date | None = None,
 ) -> EmployeeView:
-    """Load one person for one action.
+    """Load one person for one action; `on` as for `employees_in_scope`.
 
     Raises
     ------
     NotFound : there is no such person, or not for this principal and action.
     """
-    today = local_date(now, principal.zone)
+    day = on or local_date(now, principal.zone)
     row = session.execute(
         select(Employee, Membership.unit_id, Unit.name)
         .outerjoin(
@@ -107,14 +146,14 @@ def scoped_employee(
             and_(
                 Membership.tenant_id == Employee.tenant_id,
                 Membership.employee_id == Employee.id,
-                Membership.during_on.contains(today),
+                Membership.during_on.contains(day),
             ),
         )
         .outerjoin(Unit, and_(Unit.tenant_id == Employee.tenant_id, Unit.id == Membership.unit_id))
         .where(
             Employee.tenant_id == principal.tenant_id,
             Employee.id == employee_id,
-            Employee.id.in_(employees_in_scope(principal, action, now=now)),
+            Employee.id.in_(employees_in_scope(principal, action, now=now, on=on)),
         )
     ).one_or_none()
     if row is None:

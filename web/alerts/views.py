@@ -21,13 +21,14 @@ from server.findings.queries import (
     FindingState,
     ReviewAction,
     ReviewState,
+    findings_in_scope,
     get_finding,
     list_findings,
 )
 from server.findings.services import review_finding
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
-from server.people.policy import employees_in_scope, scoped_employee, units_in_scope
+from server.people.policy import scoped_employee, units_in_scope
 from server.people.rules import Action
 from server.posts.queries import list_posts
 from server.tracking.live import LiveEvent, LiveType
@@ -132,7 +133,7 @@ def evidence(finding_id: UUID) -> dict[str, Any]:
     """Fence, evidence fixes and accuracies of one alert, for its map."""
     viewer = principal()
     with transaction() as session:
-        scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+        scope = findings_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
         found = get_finding(session, scope, finding_id)
         _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
         return evidence_map(session, found)
@@ -141,11 +142,11 @@ def evidence(finding_id: UUID) -> dict[str, Any]:
 def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> str:
     viewer = principal()
     with transaction() as session:
-        scope = employees_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+        scope = findings_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
         found = get_finding(session, scope, finding_id)
         _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
-        reviewable = _may(session, Action.REVIEW_FINDING, found.row.employee_id)
-        track = _may(session, Action.VIEW_TRACK, found.row.employee_id)
+        reviewable = _may(session, Action.REVIEW_FINDING, found.row)
+        track = _may(session, Action.VIEW_TRACK, found.row)
     return render_template(
         "alerts/show.html",
         found=found,
@@ -160,9 +161,9 @@ def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> 
     )
 
 
-def _may(session: Session, action: Action, employee_id: UUID) -> bool:
+def _may(session: Session, action: Action, row: FindingRow) -> bool:
     try:
-        scoped_employee(session, principal(), action, employee_id, now=now())
+        scoped_employee(session, principal(), action, row.employee_id, now=now(), on=row.work_on)
     except NotFound:
         return False
     return True
@@ -175,7 +176,7 @@ def _review(finding_id: UUID, action: str, reason: str) -> UUID:
     except ValueError:
         raise InvalidInput("bad_action", fields={"action": "bad_action"}) from None
     with transaction() as session:
-        scope = employees_in_scope(viewer, Action.REVIEW_FINDING, now=now())
+        scope = findings_in_scope(viewer, Action.REVIEW_FINDING, now=now())
         review_id = review_finding(
             session,
             runtime().clock,
@@ -222,7 +223,7 @@ def _page(
     order = table.filters.get("order", "")
     return list_findings(
         session,
-        employees_in_scope(principal(), Action.VIEW_FINDINGS, now=now()),
+        findings_in_scope(principal(), Action.VIEW_FINDINGS, now=now()),
         wanted=FindingFilter(
             kinds=KINDS.get(table.filters.get("kind", ""), KINDS["off_post"]),
             states=states,

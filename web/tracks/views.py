@@ -44,11 +44,11 @@ def index() -> str:
     employee_id = uuid_or_none(request.args.get("p"))
     on = date_or_none(request.args.get("d")) or local_date(now(), viewer.zone)
     with transaction() as session:
-        scope = employees_in_scope(viewer, Action.VIEW_TRACK, now=now())
+        scope = employees_in_scope(viewer, Action.VIEW_TRACK, now=now(), on=on)
         choice = people(session, viewer, scope, now=now())
         if employee_id is None:
             return render_template("tracks/choose.html", people=choice, on=on, **_flip(on))
-        person = scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now())
+        person = scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now(), on=on)
         own = person.id == viewer.employee_id
         if not own and reason_given(session, viewer, person.id, now=now()) is None:
             return _ask(person, on)
@@ -75,7 +75,7 @@ def explain() -> AnyResponse | tuple[str, int]:
     if employee_id is None:
         raise NotFound
     with _watched() as session:
-        person = scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now())
+        person = scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now(), on=on)
         try:
             give_reason(session, viewer, person.id, occasion=occasion, text=text, on=on, now=now())
         except InvalidInput as error:
@@ -91,7 +91,7 @@ def show(employee_id: UUID, on: str) -> dict[str, Any]:
     """One person's day for the player."""
     viewer, work_on = principal(), _required_date(on)
     with _watched() as session:
-        scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now())
+        scoped_employee(session, viewer, Action.VIEW_TRACK, employee_id, now=now(), on=work_on)
         note_look(session, viewer, employee_id, on=work_on, now=now())
         found = day(session, employee_id, work_on)
         if found is None:
@@ -107,7 +107,9 @@ def export(employee_id: UUID, on: str, format_name: str) -> Response:
     if format_name not in FORMATS:
         raise NotFound
     with _watched() as session:
-        person = scoped_employee(session, viewer, Action.EXPORT_TRACK, employee_id, now=now())
+        person = scoped_employee(
+            session, viewer, Action.EXPORT_TRACK, employee_id, now=now(), on=work_on
+        )
         note_look(session, viewer, employee_id, on=work_on, now=now(), export=format_name)
         fixes = fixes_of_day(session, employee_id, work_on, max_points=_EVERY_FIX)
     response = Response(

@@ -131,3 +131,10 @@ def test_foreign_and_absent_give_the_same_answer(acme: Company, people: list[UUI
                 get_finding(session, scope, wanted)
             messages.append((refused.value.code, refused.value.detail))
         assert messages[0] == messages[1]
+
+
+def test_beyond_the_last_page_the_total_is_still_told(acme: Company, people: list[UUID]) -> None:
+    assert people
+    page = pages(acme, FindingFilter(limit=5, offset=50))
+    assert (page.rows, page.total) == ([], 6)
+    assert pages(acme, FindingFilter(limit=5, offset=5)).total == 6

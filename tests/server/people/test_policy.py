@@ -209,6 +209,41 @@ def test_a_foreign_and_an_absent_person_give_the_same_answer(
                 scoped_unit(session, who, Action.EDIT_POSTS, unit, now=NOW)
 
 
+def test_of_a_past_day_the_membership_of_that_day_counts(
+    world: World, app_sessions: sessionmaker[Session]
+) -> None:
+    alpha = world.alpha
+    mover, moved_on = alpha.people["employee"], NOW.date() - timedelta(days=1)
+    north = _principal(alpha.id, ((Role.SUPERVISOR, alpha.units["north"]),), None)
+    south = _principal(alpha.id, ((Role.SUPERVISOR, alpha.units["south"]),), None)
+    with unit_of_work(app_sessions, tenant_id=alpha.id) as session:
+        services.move_employee(
+            session,
+            world.clock,
+            tenant_id=alpha.id,
+            employee_id=mover,
+            unit_id=alpha.units["s1"],
+            from_on=moved_on,
+        )
+
+        def sees(who: Principal, on: date | None) -> bool:
+            scope = employees_in_scope(who, Action.VIEW_TRACK, now=NOW, on=on)
+            seen = mover in set(session.scalars(scope))
+            try:
+                scoped_employee(session, who, Action.VIEW_TRACK, mover, now=NOW, on=on)
+            except NotFound:
+                assert not seen
+            else:
+                assert seen
+            return seen
+
+        before = moved_on - timedelta(days=1)
+        assert [sees(who, on) for who in (north, south) for on in (before, moved_on, None)] == [
+            *(True, False, False),
+            *(False, True, True),
+        ]
+
+
 def test_a_forged_principal_of_another_tenant_finds_nothing_behind_the_wall(
     world: World, app_sessions: sessionmaker[Session]
 ) -> None:

@@ -1,0 +1,88 @@
+"""Who moves to another branch takes no past along: each side reads of its own days."""
+
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from server.people.services import move_employee
+from tests.factories.desk import DAY, Browser, Desk
+from tests.factories.footprints import absence, judge, tread
+
+NEXT = DAY + timedelta(days=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _moved(office: Desk) -> None:
+    """employee was away from the post in north; from the next day on they belong to south."""
+    office.roster("employee")
+    tread(office, "employee", absence())
+    judge(office, "employee")
+    with office.transaction() as session:
+        move_employee(
+            session,
+            office.clock,
+            tenant_id=office.alpha.id,
+            employee_id=office.alpha.people["employee"],
+            unit_id=office.alpha.units["s1"],
+            from_on=NEXT,
+        )
+    office.clock.at += timedelta(days=1)
+
+
+def finding(office: Desk) -> str:
+    with office.transaction() as session:
+        return str(
+            session.execute(text("SELECT id FROM findings WHERE kind = 'off_post'")).scalar_one()
+        )
+
+
+def explained(office: Desk, browser: Browser, on: date) -> int:
+    return browser.post(
+        "/tracks/reason",
+        {
+            "p": str(office.alpha.people["employee"]),
+            "d": str(on),
+            "occasion": "shift",
+            "reason": "customer asked when somebody came",
+        },
+    ).status_code
+
+
+@pytest.mark.parametrize(
+    ("who", "before", "after"),
+    [("supervisor_north", True, False), ("supervisor_south", False, True)],
+)
+def test_each_side_reads_of_the_days_that_were_its_own(
+    office: Desk, who: str, *, before: bool, after: bool
+) -> None:
+    browser, person = office.browser(who), office.alpha.people["employee"]
+    listed = browser.text("/alerts?tab=closed")
+    assert ("employee ALPHA-NORTH" in listed) is before
+    assert ("employee ALPHA-NORTH" in browser.text("/alerts?tab=closed&format=csv")) is before
+    allowed = 200 if before else 404
+    assert browser.get(f"/alerts/{finding(office)}").status_code == allowed
+    assert browser.get(f"/api/alerts/{finding(office)}/evidence").status_code == allowed
+    for on, mine in ((DAY, before), (NEXT, after)):
+        assert explained(office, browser, on) == (303 if mine else 404)
+    for on, mine in ((DAY, before), (NEXT, after)):
+        status = 200 if mine else 404
+        for path in (
+            f"/api/tracks/{person}/{on}",
+            f"/tracks/{person}/{on}.csv",
+            f"/tracks?p={person}&d={on}",
+        ):
+            assert browser.get(path).status_code == status, path
+
+
+def test_only_the_side_of_that_day_has_a_word_on_it(office: Desk) -> None:
+    path = f"/alerts/{finding(office)}/review"
+    form = {"action": "note", "reason": "was at the bank"}
+    assert office.browser("supervisor_south").post(path, form).status_code == 404
+    assert office.browser("supervisor_north").post(path, form).status_code == 303
+
+
+def test_one_keeps_ones_own_past(office: Desk) -> None:
+    browser = office.browser("employee")
+    assert browser.get(f"/alerts/{finding(office)}").status_code == 200
+    assert browser.get(f"/api/tracks/{office.alpha.people['employee']}/{DAY}").status_code == 200
