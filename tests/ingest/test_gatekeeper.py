@@ -7,9 +7,9 @@ import pytest
 
 from fixtures.stack import DatabaseUrls, Stack
 from ingest.gatekeeper import run_gatekeeper
-from server.broker.config import GATEKEEPER
+from server.broker.config import GATEKEEPER, INGEST
 from server.settings import Settings
-from tests.factories.crew import enlist, plain_url
+from tests.factories.crew import admit, enlist, plain_url
 from tests.factories.mqtt_client import MqttClient
 
 pytestmark = pytest.mark.mqtt
@@ -40,6 +40,15 @@ def _connects(stack: Stack, username: str, secret: str) -> bool:
         return client.refused is None
 
 
+def _retained(stack: Stack) -> list[str]:
+    known = stack.credentials
+    with MqttClient(known.service_port, INGEST, known.mqtt_ingest_password) as client:
+        client.subscribe("owntracks/#")
+        time.sleep(0.2)
+        sent = [client.take(0) for _ in range(client.received.qsize())]
+    return [message.topic for message in sent if message.retain]
+
+
 def _within(seconds: float, check: object) -> bool:
     assert callable(check)
     until = time.monotonic() + seconds
@@ -67,6 +76,18 @@ def test_an_enrolled_phone_gets_in_and_a_revoked_one_is_thrown_out(
         assert not other.disconnected.is_set()
     assert not _connects(stack, alice.username, alice.secret)
     assert _connects(stack, bob.username, bob.secret)
+
+
+def test_it_wipes_what_was_retained_while_it_was_away(
+    stack: Stack, database: DatabaseUrls, request: pytest.FixtureRequest
+) -> None:
+    (alice,) = enlist(database, 1)
+    admit(stack, [alice])
+    with MqttClient(stack.credentials.device_port, alice.username, alice.secret) as phone:
+        phone.publish(alice.topic, "a place", retain=True)
+    assert _retained(stack) == [alice.topic]
+    request.getfixturevalue("running")
+    assert _within(10, lambda: _retained(stack) == [])
 
 
 @pytest.mark.usefixtures("running")
