@@ -18,14 +18,13 @@ from geo.crs import Datum, convert
 from geo.errors import GeoError, UnreadableInput
 from geo.files import parse_instant, read_fixes, read_text
 from geo.fix import SOURCES, FixArray
-from geo.gaps import Gap, Window
+from geo.gaps import Window
 from geo.geofence import Geofence
 from geo.offpost import OffPostInterval, detect_off_post
 from geo.policy import Policy
 from geo.presence import PresenceInterval, detect_presence
 from geo.quality import flag_series
-from geo.trajectory import Segment, Stop, Trajectory, Trip, reconstruct_day
-from geo.trips import DistanceInterval
+from geo.trajectory import Segment, Trajectory, Trip, reconstruct_day, segment_to_json
 from geo.verdict import canonical_json
 
 P = ParamSpec("P")
@@ -127,7 +126,7 @@ def track(
             "start": day.start,
             "end": day.end,
             "coverage": round(day.coverage, 4),
-            "distance_m": _interval(day.distance),
+            "distance_m": day.distance.to_json(),
             "segments": [_segment(s, day, with_path=with_path) for s in day.segments],
             "algorithm_version": ALGORITHM_VERSION,
             "policy": policy.to_json(),
@@ -272,36 +271,9 @@ def _windows(texts: tuple[str, ...]) -> list[Window]:
     return windows
 
 
-def _interval(distance: DistanceInterval) -> dict[str, float]:
-    return {
-        "low": round(distance.low_m, 1),
-        "mid": round(distance.mid_m, 1),
-        "high": round(distance.high_m, 1),
-    }
-
-
 def _segment(segment: Segment, day: Trajectory, *, with_path: bool) -> dict[str, Any]:
-    span = {"start": segment.start, "end": segment.end}
-    if isinstance(segment, Stop):
-        return {
-            "kind": "stop",
-            **span,
-            "lon": round(segment.lon_deg, 6),
-            "lat": round(segment.lat_deg, 6),
-            "radius_m": round(segment.radius_m, 1),
-            "observed_s": round(segment.observed_s, 3),
-            "inferred_s": round(segment.inferred_s, 3),
-            "fixes": segment.fixes,
-        }
-    if isinstance(segment, Gap):
-        return {"kind": "gap", **span, "cause": segment.cause}
-    trip = {
-        "kind": "trip",
-        **span,
-        "distance_m": _interval(segment.distance),
-        "fixes": segment.fixes,
-    }
-    return trip | ({"path": _path(segment, day)} if with_path else {})
+    path = {"path": _path(segment, day)} if with_path and isinstance(segment, Trip) else {}
+    return segment_to_json(segment) | path
 
 
 def _path(trip: Trip, day: Trajectory) -> list[list[float]]:

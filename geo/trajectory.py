@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from geo.policy import TrackPolicy
 from geo.staypoints import Staypoint, detect_staypoints
 from geo.trackpoints import Trackpoints, select_trackpoints
 from geo.trips import DistanceInterval, gap_distance, trip_distance
+from geo.verdict import format_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,30 @@ def reconstruct_day(
     unseen = sum(_unseen_s(s) for s in segments)
     coverage = 1.0 - unseen / (end - start).total_seconds()
     return Trajectory(start, end, tuple(segments), track, distance, max(coverage, 0.0), flags)
+
+
+def segment_to_json(segment: Segment) -> dict[str, Any]:
+    """Return a stop, trip or gap as plain JSON: instants in UTC, metres, seconds, degrees."""
+    span = {"start": format_utc(segment.start), "end": format_utc(segment.end)}
+    if isinstance(segment, Stop):
+        return {
+            "kind": "stop",
+            **span,
+            "lon": round(segment.lon_deg, 6),
+            "lat": round(segment.lat_deg, 6),
+            "radius_m": round(segment.radius_m, 1),
+            "observed_s": round(segment.observed_s, 3),
+            "inferred_s": round(segment.inferred_s, 3),
+            "fixes": segment.fixes,
+        }
+    if isinstance(segment, Trip):
+        return {
+            "kind": "trip",
+            **span,
+            "distance_m": segment.distance.to_json(),
+            "fixes": segment.fixes,
+        }
+    return {"kind": "gap", **span, "cause": segment.cause.value}
 
 
 def _unseen_s(segment: Segment) -> float:

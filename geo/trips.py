@@ -21,6 +21,14 @@ class DistanceInterval:
     mid_m: float = 0.0
     high_m: float = 0.0
 
+    def to_json(self) -> dict[str, float]:
+        """Return ``low``, ``mid`` and ``high`` to a tenth of a metre."""
+        return {
+            "low": round(self.low_m, 1),
+            "mid": round(self.mid_m, 1),
+            "high": round(self.high_m, 1),
+        }
+
     def __add__(self, other: Self) -> "DistanceInterval":
         return DistanceInterval(
             self.low_m + other.low_m, self.mid_m + other.mid_m, self.high_m + other.high_m

@@ -1,6 +1,6 @@
 """The outline of a person-day that screens and reports read: sums, and segments of the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from geo.fix import FixArray
 from geo.gaps import Gap
 from geo.policy import TrackPolicy
 from geo.presence import Presence, State
-from geo.trajectory import Segment, Stop, Trip, reconstruct_day
+from geo.trajectory import reconstruct_day, segment_to_json
 from geo.trips import DistanceInterval
 from geo.verdict import format_utc
 from server.tracking.facts import DayFacts
@@ -88,9 +88,9 @@ def trajectory_of(
     seen_s = sum(day.coverage * length for day, length in zip(days, lengths, strict=True))
     return {
         "as_of": format_utc(as_of),
-        "distance_m": _distance(total),
+        "distance_m": total.to_json(),
         "coverage": round(seen_s / sum(lengths), 4) if sum(lengths) else 0.0,
-        "segments": [_segment(segment) for day in days for segment in day.segments],
+        "segments": [segment_to_json(segment) for day in days for segment in day.segments],
     }
 
 
@@ -104,34 +104,3 @@ def _seconds(presences: Sequence[Presence], state: State) -> float:
         ),
         3,
     )
-
-
-def _segment(segment: Segment) -> Mapping[str, Any]:
-    span = {"start": format_utc(segment.start), "end": format_utc(segment.end)}
-    if isinstance(segment, Stop):
-        return {
-            "kind": "stop",
-            **span,
-            "lon": round(segment.lon_deg, 6),
-            "lat": round(segment.lat_deg, 6),
-            "radius_m": round(segment.radius_m, 1),
-            "observed_s": round(segment.observed_s, 3),
-            "inferred_s": round(segment.inferred_s, 3),
-            "fixes": segment.fixes,
-        }
-    if isinstance(segment, Trip):
-        return {
-            "kind": "trip",
-            **span,
-            "distance_m": _distance(segment.distance),
-            "fixes": segment.fixes,
-        }
-    return {"kind": "gap", **span, "cause": segment.cause.value}
-
-
-def _distance(distance: DistanceInterval) -> dict[str, float]:
-    return {
-        "low": round(distance.low_m, 1),
-        "mid": round(distance.mid_m, 1),
-        "high": round(distance.high_m, 1),
-    }
