@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Date, Select, and_, cast, func, select
 from sqlalchemy.orm import Session, aliased
 
 from server.db import tables
@@ -183,7 +183,8 @@ def list_posts(
     Parameters
     ----------
     units : ids of the units the reader may see.
-    at : instant whose version is shown; closed posts are those closed by its date in UTC.
+    at : instant whose version is shown; closed posts are those closed by its date in the
+        post's zone.
     """
     newest = aliased(PostVersion)
     current = (
@@ -214,7 +215,8 @@ def list_posts(
         .order_by(tables.units.c.name, Post.name, Post.id)
     )
     if not with_closed:
-        query = query.where((Post.closed_on.is_(None)) | (Post.closed_on > at.date()))
+        here_on = cast(func.timezone(Post.zone, at), Date)
+        query = query.where(Post.closed_on.is_(None) | (Post.closed_on > here_on))
     return [_post_view(*row) for row in session.execute(query)]
 
 

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from server.clock import Clock
 from server.db import tables
+from server.db.tables import tenants
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput, NotFound
 from server.people.services import cut_off_leavers, end_employment
 from server.posts import store
 from server.posts.models import Excusal, RosterEntry, Shift
-from server.posts.rules import ExcusalKind, clean_name, shift_instants
+from server.posts.rules import ExcusalKind, clean_name, local_date, shift_instants
 
 _MAX_EXCUSAL = timedelta(days=400)
 
@@ -54,14 +55,16 @@ def create_shift(session: Session, *, tenant_id: int, name: str, starts: time, e
 
 
 def retire_shift(session: Session, clock: Clock, *, tenant_id: int, shift_id: UUID) -> None:
-    """Offer a shift no longer for work dates from today (UTC) on; the past keeps it.
+    """Offer a shift no longer for work dates from today (in the tenant's zone) on.
+
+    The past keeps it.
 
     Raises
     ------
     NotFound : `shift_not_found`.
     """
     shift = store.load_shift(session, tenant_id=tenant_id, shift_id=shift_id)
-    shift.retired_on = clock.now().date()
+    shift.retired_on = local_date(clock.now(), _tenant_zone(session, tenant_id) or "UTC")
     session.flush()
 
 
@@ -245,6 +248,10 @@ def let_go(
         days=[store.AffectedDay(employee_id, on, starts_at) for on, starts_at in begun],
     )
     cut_off_leavers(session, clock, tenant_id=tenant_id)
+
+
+def _tenant_zone(session: Session, tenant_id: int) -> str | None:
+    return session.scalar(select(tenants.c.zone).where(tenants.c.id == tenant_id))
 
 
 def _roster_row(

@@ -360,6 +360,19 @@ def test_names_are_taken_once(acme: Company) -> None:
             assert refused.value.code == code
 
 
+def test_today_is_the_date_of_the_place_not_of_greenwich(acme: Company) -> None:
+    # One o'clock at night in Shanghai is still the day before in UTC.
+    acme.clock.at = datetime(2026, 11, 17, 17, tzinfo=UTC)
+    with acme.transaction() as session:
+        close_post(session, acme.clock, tenant_id=acme.tenant_id, post_id=acme.post_id)
+        retire_shift(session, acme.clock, tenant_id=acme.tenant_id, shift_id=acme.shift_id)
+    with acme.transaction() as session:
+        assert list_posts(session, all_units(), at=acme.clock.at) == []
+        assert len(list_posts(session, all_units(), at=acme.clock.at - timedelta(hours=2))) == 1
+        [shift] = list_shifts(session, with_retired=True)
+        assert shift.retired_on == DAY
+
+
 def test_a_retired_shift_is_not_assigned_again(acme: Company) -> None:
     with acme.transaction() as session:
         retire_shift(session, acme.clock, tenant_id=acme.tenant_id, shift_id=acme.shift_id)
