@@ -82,7 +82,9 @@ class FindingRow:
 
     Attributes
     ----------
-    duration_s : to the end, or as far as the evidence goes while it lasts.
+    duration_s : observed, to the end or as far as the evidence goes while it lasts.
+    silent_since : while an absence lasts and nothing is heard any more: when the person was
+        last seen outside.
     unit_name : where the person belonged on the work date.
     """
 
@@ -104,6 +106,7 @@ class FindingRow:
     distance_m: float | None
     confidence: float | None
     cause: str | None
+    silent_since: datetime | None
     revision: int
 
 
@@ -319,5 +322,14 @@ def _row(row: Row[Any]) -> FindingRow:
         distance_m=figures.get("max_distance_m"),
         confidence=figures.get("confidence"),
         cause=figures.get("cause"),
+        silent_since=_silent_since(found),
         revision=found.revision,
     )
+
+
+def _silent_since(found: Finding) -> datetime | None:
+    outside = found.evidence.get("inputs", {}).get("outside")
+    silent = "silence" in found.evidence.get("reasons", ())
+    if found.state is not FindingState.OPEN or not silent or not outside:
+        return None
+    return datetime.fromisoformat(outside[-1]["end"])

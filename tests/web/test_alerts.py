@@ -210,3 +210,17 @@ def test_chinese_pages_are_chinese(office: Desk) -> None:
         browser.post("/preferences", {"locale": "en", "next": "/"})
     assert "人员返回后结束" in page
     assert "距围栏最远" in page
+
+
+# Last: it opens an alert in the branch the others count.
+def test_an_absence_that_fell_silent_says_since_when(office: Desk) -> None:
+    browser = office.browser("manager_n2")
+    office.roster("other_team")
+    tread(office, "other_team", absence(returns=400, until=100))
+    judge(office, "other_team")
+    listed = browser.text("/alerts")
+    assert "silent since" in listed
+    card = browser.text(f"/alerts/{finding_of(office, 'other_team')}")
+    assert "Last seen outside, silent since" in card
+    assert "silence is no return" in card
+    assert "Silent in it" in card

@@ -14,7 +14,7 @@ KINDS: Mapping[str, LazyString] = {"off_post": _l("Off post"), "gap": _l("No pos
 
 REASONS: Mapping[str, LazyString] = {
     "returned": _l("Ended when the person came back."),
-    "silence": _l("Ended with the last fix outside: the phone fell silent after it."),
+    "silence": _l("The phone fell silent while the person was outside; silence is no return."),
     "excused": _l("Ended when an excusal began."),
     "duty_end": _l("Ended with the shift."),
     "open": _l("Still lasts."),
