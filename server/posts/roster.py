@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from server.clock import Clock
 from server.db import tables
-from server.db.tables import tenants
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput, NotFound
 from server.people.services import cut_off_leavers, end_employment
@@ -111,9 +110,7 @@ def assign_shifts(
         the same person.
     """
     _require_employees(session, tenant_id=tenant_id, ids={a.employee_id for a in assignments})
-    tenant_zone = session.scalar(
-        select(tables.tenants.c.zone).where(tables.tenants.c.id == tenant_id)
-    )
+    tenant_zone = _tenant_zone(session, tenant_id)
     rows = [
         _roster_row(session, a, tenant_id=tenant_id, tenant_zone=tenant_zone, actor_id=actor_id)
         for a in assignments
@@ -251,7 +248,7 @@ def let_go(
 
 
 def _tenant_zone(session: Session, tenant_id: int) -> str | None:
-    return session.scalar(select(tenants.c.zone).where(tenants.c.id == tenant_id))
+    return session.scalar(select(tables.tenants.c.zone).where(tables.tenants.c.id == tenant_id))
 
 
 def _roster_row(
