@@ -28,10 +28,12 @@ from server.findings.queries import (
 from server.findings.services import review_finding
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
+from server.http.openapi import describe
 from server.people.policy import scoped_employee, units_in_scope
 from server.people.rules import Action
 from server.posts.queries import list_posts
 from server.tracking.live import LiveEvent, LiveType
+from web import answers
 from web.alerts import words
 from web.alerts.evidence import evidence_map
 from web.params import date_or_none, uuid_or_none
@@ -115,6 +117,13 @@ def review(finding_id: UUID) -> AnyResponse | tuple[str, int]:
 
 @blueprint.post("/api/alerts/<uuid:finding_id>/reviews")
 @policy(Action.REVIEW_FINDING)
+@describe(
+    "Say something of an alert",
+    body=answers.ReviewWanted,
+    answer=answers.ReviewDone,
+    status=201,
+    errors=(400, 404, 409),
+)
 def review_json(finding_id: UUID) -> tuple[dict[str, str], int]:
     """Take somebody's word on an alert; for the live map."""
     body = request.get_json(silent=True)
@@ -129,6 +138,9 @@ def review_json(finding_id: UUID) -> tuple[dict[str, str], int]:
 
 @blueprint.get("/api/alerts/<uuid:finding_id>/evidence")
 @policy(Action.VIEW_FINDINGS)
+@describe(
+    "Fence, fixes and accuracies that an alert rests on", answer=answers.Evidence, errors=(404,)
+)
 def evidence(finding_id: UUID) -> dict[str, Any]:
     """Fence, evidence fixes and accuracies of one alert, for its map."""
     viewer = principal()

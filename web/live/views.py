@@ -9,11 +9,13 @@ from redis.exceptions import RedisError
 from server.audit.services import Purpose, record_looks
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
+from server.http.openapi import describe
 from server.people.policy import employees_in_scope, scoped_employee, units_in_scope
 from server.people.rules import Action, may_for_others
 from server.posts.queries import list_posts
 from server.tracking.live import cursor
 from server.tracking.queries import live_map, trail
+from web import answers
 from web.live import picture
 from web.tables import TableState, csv_response
 
@@ -40,6 +42,9 @@ def page() -> str:
 
 @blueprint.get("/api/live/snapshot")
 @policy(Action.VIEW_LIVE)
+@describe(
+    "Everybody in scope as columns, and where the stream goes on", answer=answers.LiveSnapshot
+)
 def snapshot() -> dict[str, Any]:
     """Return everybody in scope as columns, and the place in the stream to go on from.
 
@@ -64,6 +69,7 @@ def snapshot() -> dict[str, Any]:
 
 @blueprint.get("/api/live/trail/<uuid:employee_id>")
 @policy(Action.VIEW_LIVE)
+@describe("The last half hour of somebody on duty", answer=answers.LiveTrail, errors=(404,))
 def trail_of(employee_id: UUID) -> dict[str, Any]:
     """Return the last half hour of one person who is on duty."""
     viewer, at = principal(), now()
@@ -76,6 +82,7 @@ def trail_of(employee_id: UUID) -> dict[str, Any]:
 
 @blueprint.get("/api/live/posts")
 @policy(Action.VIEW_LIVE)
+@describe("Fences of the posts one may see, as GeoJSON areas", answer=answers.GeoJson)
 def posts() -> dict[str, Any]:
     """Return the fences of the posts the viewer may see, as GeoJSON areas."""
     viewer, at = principal(), now()

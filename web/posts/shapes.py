@@ -58,7 +58,7 @@ def overlaps(fence: Geofence, posts: Iterable[PostView]) -> list[Overlap]:
     return sorted(found, key=lambda o: (-o.share, o.name))
 
 
-def describe(post: PostView) -> dict[str, Any]:
+def measures(post: PostView) -> dict[str, Any]:
     """Return what lists say of a post's shape: kind, radius, vertices, area in m²."""
     if post.shape is None:
         return {"kind": "none", "radius_m": None, "vertices": 0, "area_m2": 0.0}

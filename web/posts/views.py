@@ -13,15 +13,17 @@ from geo.geofence import Geofence
 from server.errors import Conflict, InvalidInput, NotFound, OutpostError
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
+from server.http.openapi import describe
 from server.people.policy import scoped_unit, units_in_scope
 from server.people.queries import UnitNode, units
 from server.people.rules import Action, may_for_others
 from server.posts.queries import FenceVersion, PostView, get_post, list_posts, post_history
 from server.posts.services import check_shape, close_post, create_post, reshape_post
+from web import answers
 from web.choices import unit_choices
 from web.posts.forms import PostForm
 from web.posts.reasons import place_of, reason, reason_of
-from web.posts.shapes import describe, feature, overlaps, vertices_of
+from web.posts.shapes import feature, measures, overlaps, vertices_of
 from web.tables import TableState, csv_response
 from web.texts import _
 
@@ -50,7 +52,7 @@ def index() -> str | Response:
     with transaction() as session:
         scope = units_in_scope(viewer, Action.VIEW_POSTS, now=now())
         found = list_posts(session, scope, at=now(), with_closed="closed" in table.filters)
-    rows = [(post, describe(post)) for post in found if table.q.casefold() in _haystack(post)]
+    rows = [(post, measures(post)) for post in found if table.q.casefold() in _haystack(post)]
     keys = {
         "name": lambda row: row[0].name,
         "unit": lambda row: (row[0].unit_name, row[0].name),
@@ -179,6 +181,7 @@ def close(post_id: UUID) -> AnyResponse:
 
 @blueprint.post("/api/posts/check")
 @policy(Action.EDIT_POSTS)
+@describe("Judge a shape before it is saved", body=answers.ShapeWanted, answer=answers.ShapeJudged)
 def check() -> dict[str, Any]:
     """Judge a shape before it is saved: size, overlaps, or why it cannot be a post."""
     body = request.get_json(silent=True)
@@ -209,6 +212,7 @@ def check() -> dict[str, Any]:
 
 @blueprint.get("/api/posts/shapes")
 @policy(Action.VIEW_POSTS)
+@describe("Fences of the posts one may see, as GeoJSON areas", answer=answers.GeoJson)
 def shapes() -> dict[str, Any]:
     """Fences of the posts one may see, as GeoJSON areas for a map."""
     with transaction() as session:

@@ -14,6 +14,7 @@ from server.audit.services import record_security_event
 from server.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from server.http.context import now, principal, transaction
 from server.http.markers import policy
+from server.http.openapi import describe
 from server.people.policy import EmployeeView, employees_in_scope, local_date, scoped_employee
 from server.people.queries import people
 from server.people.rules import Action
@@ -25,6 +26,7 @@ from server.tracking.queries import (
     geojson_lines,
     gpx_lines,
 )
+from web import answers
 from web.params import date_or_none, uuid_or_none
 from web.texts import _
 from web.tracks.access import OCCASIONS, OLDEST, give_reason, note_look, reason_given
@@ -87,6 +89,11 @@ def explain() -> AnyResponse | tuple[str, int]:
 
 @blueprint.get("/api/tracks/<uuid:employee_id>/<on>")
 @policy(Action.VIEW_TRACK)
+@describe(
+    "One person's day for the player; a leader gives a reason first",
+    answer=answers.PersonDay,
+    errors=(404, 429),
+)
 def show(employee_id: UUID, on: str) -> dict[str, Any]:
     """One person's day for the player."""
     viewer, work_on = principal(), _required_date(on)

@@ -1,0 +1,244 @@
+"""What the JSON routes of the screens answer, as types for the published document.
+
+Times are epoch seconds, coordinates WGS-84 degrees, unknown is null; arrays of one object
+have equal length. A test holds each route against its type.
+"""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+GeoJson = dict[str, Any]
+"""A GeoJSON object, lon before lat."""
+Point = tuple[float, float]
+
+
+class Thresholds(Struct):
+    """Ages of the newest fix from which a person is stale, or has no signal."""
+
+    stale_s: float
+    no_signal_s: float
+
+
+class LivePeople(Struct):
+    """Everybody in scope, a column a fact; people off duty have no position."""
+
+    id: list[str]
+    name: list[str]
+    unit: list[str | None]
+    post: list[str | None]
+    post_id: list[str | None]
+    lon: list[float | None]
+    lat: list[float | None]
+    accuracy_m: list[float | None]
+    fixed_at: list[float | None]
+    status: list[Literal["on_post", "off_post", "travelling", "stale", "no_signal", "off_duty"]]
+    since: list[float | None]
+    speed_mps: list[float | None]
+    course_deg: list[float | None]
+    battery_pct: list[int | None]
+    source: list[str | None]
+    presence: list[Literal["inside", "outside", "unknown"] | None]
+    distance_m: list[float | None]
+    finding_id: list[str | None]
+
+
+class LiveAlert(Struct):
+    """An open off-post alert that nobody has judged yet."""
+
+    id: str
+    kind: str
+    state: str
+    employee_id: str
+    name: str
+    post_id: str | None
+    post: str | None
+    starts_at: float
+    decided_at: float
+    distance_m: float | None
+    revision: int
+    acknowledged: bool
+    phone: str | None
+
+
+class LiveSnapshot(Struct):
+    """The live picture; `cursor` is where the stream goes on, null while the feed is down."""
+
+    as_of: float
+    cursor: str | None
+    thresholds: Thresholds
+    people: LivePeople
+    counts: dict[str, int]
+    rostered: int
+    covered: int
+    alerts: list[LiveAlert]
+
+
+class LiveTrail(Struct):
+    """The last `span_s` seconds as points of lon, lat and time, oldest first."""
+
+    span_s: int
+    points: list[tuple[float, float, float]]
+
+
+class ReviewWanted(Struct):
+    """What somebody says of an alert."""
+
+    action: str
+    reason: str
+
+
+class ReviewDone(Struct):
+    """The entry that was made."""
+
+    id: str
+
+
+class EvidenceFixes(Struct):
+    """Fixes about an alert; `proof` marks those the verdict rests on."""
+
+    at: list[float]
+    lon: list[float]
+    lat: list[float]
+    accuracy_m: list[float | None]
+    proof: list[bool]
+
+
+class Evidence(Struct):
+    """Where an alert happened; `fence` as it held then."""
+
+    start: float
+    end: float
+    fence: GeoJson | None
+    fixes: EvidenceFixes
+
+
+class Overlap(Struct):
+    """Another post on the same ground; `share` is the part of the new shape, 0 to 1."""
+
+    post_id: str
+    name: str
+    share: float
+
+
+class ShapeJudged(Struct):
+    """A shape before it is saved; why not when it is not `ok`, otherwise its measures."""
+
+    ok: bool
+    code: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    point: list[float] | UnsetType | None = UNSET
+    area_m2: float | UnsetType = UNSET
+    vertices: int | UnsetType = UNSET
+    is_large: bool | UnsetType = UNSET
+    centre: Point | UnsetType = UNSET
+    shape: GeoJson | UnsetType = UNSET
+    overlaps: list[Overlap] | UnsetType = UNSET
+
+
+class ShapeWanted(Struct):
+    """A shape to judge; the post that it would change does not overlap itself."""
+
+    shape: GeoJson
+    post_id: str | None = None
+
+
+class Person(Struct):
+    """Whose day it is."""
+
+    id: str
+    name: str
+
+
+class Distance(Struct):
+    """Metres travelled: surely at least, most likely, at most."""
+
+    low: float
+    mid: float
+    high: float
+
+
+class PresenceSpan(Struct):
+    """What the fixes show of a span of duty; `cause` explains a silence."""
+
+    state: Literal["inside", "outside", "unknown"]
+    start: float
+    end: float
+    inferred: bool
+    cause: str | None
+
+
+class StopSegment(Struct, tag_field="kind", tag="stop"):
+    """A stay; `post` names the post it was at."""
+
+    start: float
+    end: float
+    lon: float
+    lat: float
+    radius_m: float
+    observed_s: float
+    inferred_s: float
+    fixes: int
+    post: str | None
+
+
+class TripSegment(Struct, tag_field="kind", tag="trip"):
+    """A way between two places."""
+
+    start: float
+    end: float
+    distance_m: Distance
+    fixes: int
+
+
+class GapSegment(Struct, tag_field="kind", tag="gap"):
+    """A silence and what is known of its cause."""
+
+    start: float
+    end: float
+    cause: str
+
+
+class DayFinding(Struct):
+    """An absence or a gap that became a finding."""
+
+    id: str
+    kind: str
+    state: str
+    start: float
+    end: float | None
+    distance_m: float | None
+
+
+class DayFixes(Struct):
+    """Fixes of a day; `total` is above their number when they were thinned evenly."""
+
+    at: list[float]
+    lon: list[float]
+    lat: list[float]
+    accuracy_m: list[float | None]
+    speed_mps: list[float | None]
+    battery_pct: list[float | None]
+    source: list[str]
+    flags: list[list[str]]
+    total: int
+
+
+class PersonDay(Struct):
+    """One person's day for the player, on one axis from `start` to `end`."""
+
+    person: Person
+    day: str
+    zone: str
+    start: float
+    end: float
+    as_of: float | None
+    final: bool
+    duty: list[Point]
+    presence: list[PresenceSpan]
+    segments: list[StopSegment | TripSegment | GapSegment]
+    findings: list[DayFinding]
+    posts: GeoJson
+    distance_m: Distance | None
+    coverage: float | None
+    fixes: DayFixes
