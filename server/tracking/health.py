@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from server.tracking.models import IngestHeartbeat
+from server.tracking.models import IngestHeartbeat, LedgerRow
+
+OUTCOMES: Final = ("received", "stored", "duplicate", "quarantined", "off_duty", "ignored")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,22 @@ def ingest_health(session: Session) -> IngestHealth | None:
         waiting=beat.waiting,
         broker_dropped=beat.broker_dropped,
     )
+
+
+def ledger_today(session: Session) -> dict[str, int]:
+    """Return what became of the messages of today (UTC), summed over the devices in sight.
+
+    Returns
+    -------
+    Sums by outcome, `received` the sum of the others. One statement.
+    """
+    today = func.date(func.timezone("UTC", func.now()))
+    row = session.execute(
+        select(*(func.coalesce(func.sum(getattr(LedgerRow, name)), 0) for name in OUTCOMES)).where(
+            LedgerRow.received_on == today
+        )
+    ).one()
+    return {name: int(value) for name, value in zip(OUTCOMES, row, strict=True)}
 
 
 def ingest_age(session: Session) -> float | None:

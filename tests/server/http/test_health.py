@@ -105,3 +105,35 @@ def test_counts_are_for_the_machine_itself(app: Flask) -> None:
     assert client.get("/metrics", base_url=BASE, environ_base=outside).status_code == 404
     proxied = {"X-Forwarded-For": "203.0.113.9"}
     assert client.get("/metrics", base_url=BASE, headers=proxied).status_code == 404
+
+
+def test_metrics_say_what_ingest_did_today_over_all_tenants(
+    app: Flask, owner: Engine, world: World
+) -> None:
+    entry = text(
+        "INSERT INTO ingest_ledger (tenant_id, device_id, received_on, received, stored,"
+        " duplicate, off_duty) VALUES (:tenant, :device,"
+        " (now() AT TIME ZONE 'UTC')::date - :ago, 10000000, 5000000, 3000000, 2000000)"
+    )
+    with owner.begin() as connection:
+        for tenant, ago in ((world.alpha, 0), (world.beta, 0), (world.alpha, 1)):
+            device = tenant.devices["employee"].device_id
+            connection.execute(entry, {"tenant": tenant.id, "device": device, "ago": ago})
+        connection.execute(
+            text(
+                "INSERT INTO ingest_heartbeat (id, beat_at, lag_s, waiting)"
+                " VALUES (1, now() - interval '7 s', 0.25, 3)"
+            )
+        )
+    lines = app.test_client().get("/metrics", base_url=BASE).text.splitlines()
+    figures = dict(line.split() for line in lines if line.startswith("outpost_ingest_"))
+    assert figures["outpost_ingest_today_received"] == "20000000"
+    assert figures["outpost_ingest_today_stored"] == "10000000"
+    assert figures["outpost_ingest_today_duplicate"] == "6000000"
+    assert figures["outpost_ingest_today_off_duty"] == "4000000"
+    assert figures["outpost_ingest_today_quarantined"] == "0"
+    assert figures["outpost_ingest_waiting"] == "3"
+    assert 7 <= float(figures["outpost_ingest_last_commit_age_seconds"]) < 60
+    with owner.begin() as connection:
+        connection.execute(text("DELETE FROM ingest_heartbeat"))
+        connection.execute(text("DELETE FROM ingest_ledger"))
