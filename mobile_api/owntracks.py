@@ -6,12 +6,9 @@ already known, or kept in quarantine. 503 means that nothing could be stored.
 """
 
 import re
-import threading
 import time
-from collections.abc import Iterable
 
 from flask import Blueprint, Response, current_app, request
-from redis import Redis
 
 from ingest.announce import live_events, shown_positions
 from ingest.door import Door
@@ -20,32 +17,12 @@ from server.errors import Unavailable
 from server.http.context import runtime
 from server.http.markers import public
 from server.http.openapi import describe
-from server.tracking.live import LiveEvent, LivePublisher
 from server.tracking.records import Via
 
 blueprint = Blueprint("owntracks", __name__)
 
 
-class Feed:
-    """The publisher of one process; it remembers whose readers have to start over.
-
-    Parameters
-    ----------
-    redis : of the process; the lock makes one thread at a time use the publisher.
-    """
-
-    def __init__(self, redis: Redis) -> None:
-        self._publisher = LivePublisher(redis)
-        self._lock = threading.Lock()
-
-    def publish(self, events: Iterable[LiveEvent]) -> bool:
-        """Append events; False when the feed is down, and then a reset is owed."""
-        with self._lock:
-            return self._publisher.publish(events)
-
-
 _EXTENSION = "outpost-http-door"
-_FEED = "outpost-http-feed"
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
@@ -93,16 +70,8 @@ def _publish() -> Response:
         )
     )
     newest = {person: shown for part in taken for person, shown in shown_positions(part).items()}
-    _feed().publish(live_events(newest, time.time()))
+    runtime().live.publish(live_events(newest, time.time()))
     return Response("[]", mimetype="application/json")
-
-
-def _feed() -> Feed:
-    feed = current_app.extensions.get(_FEED)
-    if feed is None:
-        feed = current_app.extensions.setdefault(_FEED, Feed(runtime().redis))
-    assert isinstance(feed, Feed)
-    return feed
 
 
 def _door() -> Door:
