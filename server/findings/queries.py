@@ -1,6 +1,7 @@
 """Lists of findings and the one with its evidence card; every read names whose it may be."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -10,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
 from sqlalchemy.orm import Session
 
+from server.db import tables
 from server.errors import NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
@@ -31,6 +33,7 @@ __all__ = [
     "ReviewView",
     "Scope",
     "findings_in_scope",
+    "findings_of_person",
     "get_finding",
     "list_findings",
 ]
@@ -203,6 +206,32 @@ def get_finding(session: Session, scope: Scope, finding_id: UUID) -> FindingDeta
         .where(Review.tenant_id == found.tenant_id, Review.finding_id == finding_id)
         .order_by(Review.at, Review.id)
     )
+    return _detail(row, reviews)
+
+
+def findings_of_person(session: Session, employee_id: UUID) -> list[FindingDetail]:
+    """Return everything concluded of one person, with evidence and reviews, oldest first.
+
+    Retracted findings included. Two statements; for the person concerned.
+    """
+    mine = Finding.employee_id == employee_id
+    rows = session.execute(_query(mine).order_by(Finding.starts_at, Finding.id)).all()
+    said: dict[UUID, list[Review]] = defaultdict(list)
+    for review in session.scalars(
+        select(Review)
+        .join(
+            Finding,
+            and_(Finding.tenant_id == Review.tenant_id, Finding.id == Review.finding_id),
+        )
+        .where(mine)
+        .order_by(Review.at, Review.id)
+    ):
+        said[review.finding_id].append(review)
+    return [_detail(row, said[row[0].id]) for row in rows]
+
+
+def _detail(row: Row[Any], reviews: Iterable[Review]) -> FindingDetail:
+    found: Finding = row[0]
     return FindingDetail(
         row=_row(row),
         roster_entry_id=found.roster_entry_id,
@@ -232,7 +261,7 @@ def _verdict() -> ColumnElement[str | None]:
 
 
 def _query(scope: Scope) -> Select[Any]:
-    people, posts, units, belongs = store.employees, store.posts, store.units, store.memberships
+    people, posts, units, belongs = tables.employees, tables.posts, tables.units, tables.memberships
     return (
         select(Finding, people.c.name, posts.c.name, units.c.name, _verdict())
         .join(
@@ -288,7 +317,7 @@ def _order(sort: FindingSort) -> tuple[ColumnElement[Any], ...]:
         seconds = Finding.evidence["figures"]["duration_s"].as_float()
         return (seconds.desc().nulls_last(), newest)
     if sort is FindingSort.PERSON:
-        return (store.employees.c.name.asc(), newest)
+        return (tables.employees.c.name.asc(), newest)
     return (newest,)
 
 

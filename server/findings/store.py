@@ -7,41 +7,20 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     Table,
-    Text,
-    Uuid,
     bindparam,
     case,
-    column,
     func,
     insert,
     select,
-    table,
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import DATERANGE
 from sqlalchemy.orm import Session
 
 from server.findings.models import Finding
 from server.findings.rules import Change, ChangeKind, DayKey, FindingState, Standing
-
-# Rows of other slices as the database shows them; their models are private to them.
-employees = table(
-    "employees", column("tenant_id", Integer), column("id", Uuid), column("name", Text)
-)
-posts = table("posts", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
-units = table("units", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
-memberships = table(
-    "memberships",
-    column("tenant_id", Integer),
-    column("employee_id", Uuid),
-    column("unit_id", Uuid),
-    column("during_on", DATERANGE),
-)
-
 
 Scope = Select[UUID] | ColumnElement[bool]
 """Whose findings: ids of employees, or a condition on the rows of findings."""
