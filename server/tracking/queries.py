@@ -21,6 +21,7 @@ from server.tracking.intake_lists import (
 )
 from server.tracking.live_map import DutySpan, LiveMap, duty_now, duty_spans, live_map, trail
 from server.tracking.rules import LiveStatus, LiveThresholds, PresenceState, live_status
+from server.tracking.subject import fixes_of_person, records_of_person
 
 __all__ = [
     "AssignmentView",
@@ -43,12 +44,14 @@ __all__ = [
     "duty_spans",
     "evidence_fixes",
     "fixes_of_day",
+    "fixes_of_person",
     "geojson_lines",
     "gpx_lines",
     "ledger",
     "live_map",
     "live_status",
     "quarantine",
+    "records_of_person",
     "to_columns",
     "trail",
 ]

@@ -71,7 +71,13 @@ def test_the_archive_holds_everything_of_oneself_and_nothing_of_others(office: D
     assert len(fixes) == 165 + 1
     findings = json.loads(archive.read("findings.json"))
     assert {f["kind"] for f in findings} == {"off_post", "gap"}
+    assert all("evidence" in f and "reviews" in f for f in findings)
     assert b"supervisor_group" in archive.read("looks.csv")
+    for name in ("presence", "days"):
+        assert json.loads(archive.read(f"{name}.json")), name
+    assert "segments" in json.loads(archive.read("days.json"))[0]["summary"]["trajectory"]
+    for name in ("device_events", "last_position", "excusals", "ledger", "refused"):
+        assert isinstance(json.loads(archive.read(f"{name}.json")), list), name
     whole = b"".join(archive.read(name) for name in archive.namelist())
     for other in ("peer", "other_team", "SOUTH", "BETA"):
         assert other.encode() not in whole

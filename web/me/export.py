@@ -5,7 +5,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
@@ -14,20 +14,21 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from server.audit.queries import looks_at
-from server.findings.queries import FindingFilter, FindingKind, FindingState, list_findings
+from server.findings.queries import FindingDetail, findings_of_person
 from server.people.policy import EmployeeView
-from server.posts.queries import roster_between
+from server.posts.queries import excusals_between, roster_between
 from server.tracking.queries import (
     csv_lines,
     csv_row,
     device_health,
-    fixes_of_day,
+    fixes_of_person,
     ledger,
     quarantine,
+    records_of_person,
 )
 
-_DAYS: Final = 30
-_EVERY_FIX: Final = 200_000
+_AHEAD: Final = timedelta(days=400)
+_EVERY_LOOK: Final = 10_000_000
 
 
 def archive_of(
@@ -38,29 +39,35 @@ def archive_of(
     tenant_id: int,
     today: date,
     now: datetime,
+    zone: str,
 ) -> bytes:
-    """Return a ZIP: person.json, looks.csv, findings.json, roster.csv, ledger.csv and fixes by day.
+    """Return a ZIP of every row about a person that retention has left.
+
+    `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `looks.csv`,
+    `roster.csv`, `excusals.json`, `ledger.json`, `refused.json` (counts of messages that were
+    not stored), `device_events.json`, `presence.json`, `days.json` (outlines with stops and
+    trips), `last_position.json` and `fixes/` by local date.
 
     Parameters
     ----------
     scope : the person themselves, as a scope.
-    today : local date; fixes of the 30 days up to it, roster 90 days back to 60 ahead.
+    today : local date in `zone`.
 
     Returns
     -------
     The archive's bytes. The person's own data only; other people appear by the name under
-    which they looked. About seven statements and one per day with a shift.
+    which they looked or reviewed. About fifteen statements, whatever there is.
     """
-    roster = roster_between(
-        session, scope, first_on=today - timedelta(days=90), last_on=today + timedelta(days=60)
-    )
+    first_on, last_on = person.hired_on, today + _AHEAD
+    roster = roster_between(session, scope, first_on=first_on, last_on=last_on)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("person.json", _json({"person": asdict(person), "exported_at": now}))
         devices = [asdict(d) for d in device_health(session, scope, with_revoked=True)]
         archive.writestr("devices.json", _json(devices))
-        archive.writestr("findings.json", _json(_findings(session, scope)))
-        looks = looks_at(session, person.id, tenant_id=tenant_id, limit=100_000)
+        findings = [_flat(found) for found in findings_of_person(session, person.id)]
+        archive.writestr("findings.json", _json(findings))
+        looks = looks_at(session, person.id, tenant_id=tenant_id, limit=_EVERY_LOOK)
         archive.writestr(
             "looks.csv",
             _csv(
@@ -78,21 +85,33 @@ def archive_of(
                 ],
             ),
         )
-        counts = ledger(session, scope, first_on=today - timedelta(days=_DAYS), last_on=today)
+        excusals = excusals_between(
+            session,
+            tenant_id=tenant_id,
+            employee_id=person.id,
+            start_at=datetime.combine(first_on, time(), tzinfo=UTC) - timedelta(days=1),
+            end_at=now + _AHEAD,
+        )
+        archive.writestr("excusals.json", _json([asdict(row) for row in excusals]))
+        counts = ledger(session, scope, first_on=first_on, last_on=last_on)
         archive.writestr("ledger.json", _json([asdict(row) for row in counts]))
-        refused = quarantine(session, scope, since_at=now - timedelta(days=_DAYS))
+        refused = quarantine(session, scope, since_at=datetime.min.replace(tzinfo=UTC))
         archive.writestr("refused.json", _json([asdict(row) for row in refused]))
-        first_on = today - timedelta(days=_DAYS)
-        for on in sorted({r.on_date for r in roster if first_on <= r.on_date <= today}):
-            fixes = fixes_of_day(session, person.id, on, max_points=_EVERY_FIX)
-            if fixes.total:
-                archive.writestr(f"fixes/{on.isoformat()}.csv", "".join(csv_lines(fixes)))
+        for name, rows in records_of_person(
+            session, tenant_id=tenant_id, employee_id=person.id
+        ).items():
+            archive.writestr(f"{name}.json", _json(rows))
+        fixes = fixes_of_person(
+            session, tenant_id=tenant_id, employee_id=person.id, today=today, zone=zone
+        )
+        for on, columns in fixes.items():
+            archive.writestr(f"fixes/{on.isoformat()}.csv", "".join(csv_lines(columns)))
     return buffer.getvalue()
 
 
-def _findings(session: Session, scope: Select[UUID]) -> list[dict[str, Any]]:
-    wanted = FindingFilter(kinds=tuple(FindingKind), states=tuple(FindingState), limit=500)
-    return [asdict(row) for row in list_findings(session, scope, wanted=wanted).rows]
+def _flat(found: FindingDetail) -> dict[str, Any]:
+    whole = asdict(found)
+    return {**whole.pop("row"), **whole}
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

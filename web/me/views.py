@@ -62,6 +62,7 @@ def export() -> Response:
             tenant_id=viewer.tenant_id,
             today=today,
             now=now(),
+            zone=viewer.zone,
         )
     response = Response(content, mimetype="application/zip")
     response.headers.set(
