@@ -24,11 +24,13 @@ from server.errors import NotFound
 from server.http.context import runtime, transaction_without_tenant
 from server.http.markers import public
 from server.http.requests import is_quiet
-from server.tracking.health import OUTCOMES, ingest_age, ingest_health, ledger_today
+from server.tracking.health import OUTCOMES, engine_age, ingest_age, ingest_health, ledger_today
 
 blueprint = Blueprint("health", __name__, template_folder="templates")
 
 MAX_INGEST_AGE_S = 60.0
+MAX_ENGINE_AGE_S = 120.0
+"""A worker beats between two batches, and a large batch may take its time."""
 _EXTENSION = "outpost-health"
 _NO_TENANT = 0
 _log = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ def alive() -> Response:
 @blueprint.get("/readyz")
 @public("a balancer asks whether to send requests here; the answer is one word")
 def ready() -> Response:
-    """Say whether requests can be served; looks at database, schema, Redis and ingest."""
+    """Say whether requests can be served; looks at database, schema, Redis, ingest, engine."""
     reason = _unready_because()
     if reason is None:
         return Response("ready\n", mimetype="text/plain")
@@ -113,11 +115,13 @@ def _unready_because() -> str | None:
             if found != revision:
                 return f"schema {found}, code {revision}"
             _probe_writing(session)
-            age = ingest_age(session)
+            age, engine_s = ingest_age(session), engine_age(session)
     except (SQLAlchemyError, RedisError) as error:
         return type(error).__name__
     if age is not None and age > MAX_INGEST_AGE_S:
         return f"ingest committed {age:.0f} s ago"
+    if engine_s is not None and engine_s > MAX_ENGINE_AGE_S:
+        return f"the engine was last seen {engine_s:.0f} s ago"
     return None
 
 

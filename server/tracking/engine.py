@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from server.clock import Clock
 from server.db.session import unit_of_work
 from server.findings.rules import DayKey
+from server.tracking.health import note_engine_beat
 from server.tracking.live import LivePublisher
 from server.tracking.services import detect_presence_of_days, leave_settled
 
@@ -178,6 +179,11 @@ class Engine:
             _QUEUE_BEGUN,
             {"now": self._clock.now(), "look_back": _LOOK_BACK},
         )
+
+    def beat(self) -> None:
+        """Show that this worker is alive and reaches the database; call it every few seconds."""
+        with unit_of_work(self._sessions, tenant_id=None) as session:
+            note_engine_beat(session)
 
     def announce(self) -> None:
         """Send every reader back to the snapshot: what the feed lacks since the last run."""

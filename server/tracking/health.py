@@ -1,4 +1,4 @@
-"""Whether ingest stores what phones send, as every process can see it."""
+"""Whether ingest stores what phones send and the engine judges it, as every process can see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from server.tracking.models import IngestHeartbeat, LedgerRow
+from server.tracking.models import EngineHeartbeat, IngestHeartbeat, LedgerRow
 
 OUTCOMES: Final = ("received", "stored", "duplicate", "quarantined", "off_duty", "ignored")
 
@@ -82,3 +82,20 @@ def ingest_age(session: Session) -> float | None:
     """Return seconds since ingest last proved that it stores; None when it never did."""
     health = ingest_health(session)
     return None if health is None else health.age_s
+
+
+def note_engine_beat(session: Session) -> None:
+    """Note that a worker of the engine is between two batches."""
+    statement = insert(EngineHeartbeat).values(id=1, beat_at=func.clock_timestamp())
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[EngineHeartbeat.id], set_={"beat_at": func.clock_timestamp()}
+        )
+    )
+
+
+def engine_age(session: Session) -> float | None:
+    """Return seconds since an engine was between two batches; None when none ever ran."""
+    age = func.extract("epoch", func.clock_timestamp() - EngineHeartbeat.beat_at)
+    found = session.scalar(select(age))
+    return None if found is None else float(found)

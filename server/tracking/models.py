@@ -283,3 +283,13 @@ class IngestHeartbeat(Base):
     waiting: Mapped[int]
     # What the broker says it dropped since it started; anything but 0 is an alarm.
     broker_dropped: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class EngineHeartbeat(Base):
+    """The last sign that a worker of the engine goes round its loop. One row for all of them."""
+
+    __tablename__ = "engine_heartbeat"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    beat_at: Mapped[datetime] = mapped_column(UtcDateTime)

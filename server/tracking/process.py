@@ -93,6 +93,7 @@ def _loop(worker: Engine, ears: psycopg.Connection, stop: threading.Event) -> No
             worker.queue_due()
             due_at = now + DUE_EVERY_S
         if now >= begun_at:
+            worker.beat()
             worker.queue_begun()
             begun_at = now + BEGUN_EVERY_S
         if worker.run_batch() == 0:

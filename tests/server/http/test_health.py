@@ -85,6 +85,23 @@ def test_silent_ingest_is_unready(app: Flask, owner: Engine, age_s: int, status:
         connection.execute(text("DELETE FROM ingest_heartbeat"))
 
 
+@pytest.mark.parametrize(("age_s", "status"), [(5, 200), (300, 503)])
+def test_an_engine_that_stopped_is_unready(
+    app: Flask, owner: Engine, age_s: int, status: int
+) -> None:
+    with owner.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO engine_heartbeat (id, beat_at)"
+                " VALUES (1, now() - make_interval(secs => :age))"
+            ),
+            {"age": age_s},
+        )
+    assert ready(app)[0] == status
+    with owner.begin() as connection:
+        connection.execute(text("DELETE FROM engine_heartbeat"))
+
+
 def test_without_redis_it_is_unready(settings: Settings, world: World) -> None:
     made = create_app(
         replace(settings, redis_url=f"redis://127.0.0.1:{free_port(None)}/0"), clock=world.clock

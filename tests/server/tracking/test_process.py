@@ -97,6 +97,8 @@ def test_a_deciding_fix_is_told_and_sigterm_ends_the_process(
         on_duty_now.send([on_duty_now.fix(now - minutes(m), east_m=400.0) for m in range(1, 13)])
         [alert] = wait_for(redis_client, acme, place, LiveType.ALERT)
         assert json.loads(alert.json)["change"] == "raised"
+        with acme.owner.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM engine_heartbeat")) == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=PATIENCE_S) == 0
 
