@@ -56,7 +56,7 @@ KINDS: Mapping[str, tuple[FindingKind, ...]] = {
     "gap": (FindingKind.GAP,),
     "all": (FindingKind.OFF_POST, FindingKind.GAP),
 }
-_EXPORT_STEP, _EXPORT_MOST = 500, 10_000
+_EXPORT_STEP = 500
 
 
 @blueprint.get("/alerts")
@@ -252,12 +252,12 @@ def _page(
 
 
 def _whole(session: Session, table: TableState, tab: str) -> FindingPage:
-    """Return the whole list for an export, read page by page, 10,000 lines at most."""
+    """Return the whole list for an export, read page by page."""
     rows: list[FindingRow] = []
     while True:
         page = _page(session, table, tab, limit=_EXPORT_STEP, offset=len(rows))
         rows += page.rows
-        if len(page.rows) < _EXPORT_STEP or len(rows) >= _EXPORT_MOST:
+        if len(page.rows) < _EXPORT_STEP:
             return FindingPage(rows=rows, total=len(rows), limit=len(rows), offset=0)
 
 
