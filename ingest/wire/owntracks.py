@@ -27,6 +27,7 @@ ENROLMENT_SLACK_S = 86_400.0
 """A phone set up today may still hold this much of a queue."""
 GPS_ROLLOVER_S = 1024 * 604_800.0
 _ROLLOVER_WINDOW_S = 7 * 86_400.0
+_MAX_ZONE_H = 14
 _KMH = 1 / 3.6
 
 _CONNECTIONS = {"w": "wifi", "m": "mobile", "o": "offline"}
@@ -267,13 +268,21 @@ def _fixed_s(message: dict[str, Any], envelope: Envelope) -> tuple[float, int] |
             )
         if tst > received_s + FUTURE_S:
             ahead = tst - received_s
-            return Rejection(Reason.TST_FUTURE, f"tst is {ahead:.0f} s ahead")
+            return Rejection(Reason.TST_FUTURE, f"tst is {ahead:.0f} s ahead{_zone_hint(ahead)}")
     oldest = OLDEST_S
     if envelope.enrolled_s is not None:
         oldest = envelope.enrolled_s - ENROLMENT_SLACK_S
     if tst < oldest:
         return Rejection(Reason.TST_PAST, "tst is before the device was enrolled", float(tst))
     return float(tst), 0
+
+
+def _zone_hint(ahead_s: float) -> str:
+    """Return what whole hours ahead look like; only a person can know, so nothing is moved."""
+    hours = round(ahead_s / 3600)
+    if not 1 <= hours <= _MAX_ZONE_H or abs(ahead_s - hours * 3600) > FUTURE_S:
+        return ""
+    return f"; local time of UTC+{hours} sent as UTC?"
 
 
 def _source(value: Any) -> Source:

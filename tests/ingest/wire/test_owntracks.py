@@ -197,3 +197,23 @@ def test_no_content_makes_the_decoder_raise(kind: str, members: dict[str, object
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_decoder_raise(payload: bytes) -> None:
     assert decode(payload, Envelope(NOW_S, "phone-1", "secret", NOW_S))
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "hint"),
+    [
+        (8 * 3600, "UTC+8 "),
+        (8 * 3600 - 120, "UTC+8 "),
+        (3600 + 120, "UTC+1 "),
+        (14 * 3600, "UTC+14 "),
+        (8 * 3600 + 121, None),
+        (15 * 3600, None),
+        (121, None),
+    ],
+)
+def test_whole_hours_ahead_are_refused_with_a_guess_for_people(
+    ahead_s: int, hint: str | None
+) -> None:
+    refused = one(location(tst=int(NOW_S) + ahead_s))
+    assert (refused.reason, refused.at_s) == (Reason.TST_FUTURE, None)
+    assert (hint in refused.detail) if hint else ("UTC" not in refused.detail)
