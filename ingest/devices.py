@@ -109,9 +109,9 @@ def _entry(row: RowMapping, vault: Vault) -> DeviceEntry:
     if sealed is not None:
         try:
             secret = vault.open(sealed, context=encryption_context(username)).decode()
-        except SealBroken:
-            # Another data key than at enrolment: messages are quarantined as `crypto`, and
-            # can be replayed once the key is back.
+        except (SealBroken, UnicodeDecodeError):
+            # Another data key than at enrolment, or a broken row: messages are quarantined as
+            # `crypto`, and can be replayed once the key is back.
             secret = None
     return DeviceEntry(
         ref=DeviceRef(row["tenant_id"], row["id"], row["employee_id"]),

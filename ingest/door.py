@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ingest.devices import DeviceEntry, LookUp
@@ -14,6 +14,7 @@ from ingest.intake import Intake, Message, Taken, unread
 from ingest.link import insist_on_durability, is_data_error, sqlstate_of
 from ingest.ratelimit import RateLimiter
 from ingest.salvage import FAULTS, members
+from ingest.topics import is_username
 from ingest.wire import Reason
 from server.broker.passwords import hash_password, verify_password
 from server.crypto import Vault
@@ -50,16 +51,17 @@ class Door:
 
         Raises
         ------
-        Unavailable : the database does not answer.
+        Unavailable : the database does not answer, or what it says of the device is broken.
         """
         try:
-            with unit_of_work(self._sessions, tenant_id=None) as session:
-                entry = self._directory.find(session, username)
-        except SQLAlchemyError as error:
+            entry = self._find(username) if is_username(username) else None
+            known = entry is not None and entry.revoked_at is None
+            hashed = entry.credential_hash if entry is not None and known else _NOBODY
+            return entry if verify_password(secret, hashed) and known else None
+        except Exception as error:
+            # Its text may quote a credential.
+            log.warning("a device cannot be checked: %s", type(error).__name__)
             raise Unavailable("not_stored") from error
-        known = entry is not None and entry.revoked_at is None
-        hashed = entry.credential_hash if entry is not None and known else _NOBODY
-        return entry if verify_password(secret, hashed) and known else None
 
     def store(self, message: Message) -> list[Taken]:
         """Store or quarantine one message, durably.
@@ -81,6 +83,10 @@ class Door:
         except Exception as error:
             # A phone that hears anything else sends nothing more until this one gets through.
             raise Unavailable("not_stored") from error
+
+    def _find(self, username: str) -> DeviceEntry | None:
+        with unit_of_work(self._sessions, tenant_id=None) as session:
+            return self._directory.find(session, username)
 
     def _store(self, messages: Sequence[Message]) -> list[Taken]:
         try:

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 from sqlalchemy.orm import Session
 
+from geo.fix import QualityFlag
 from geo.policy import QualityPolicy
 from ingest.devices import DeviceEntry, Directory
 from ingest.duty import DutyIndex, Person, Span, Timetable
@@ -46,6 +47,7 @@ from server.tracking.records import (
 
 _MAX_TOPIC_CHARS = 256
 _PLACE_FIELDS = ("lon", "lat", "name")
+_NO_TST = int(QualityFlag.NO_TST)
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +56,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     Attributes
     ----------
     received_s : epoch seconds of the server's clock.
+    is_live : False when the time of receipt cannot stand for the time it was sent: retained,
+        delivered again, taken out of an array or out of quarantine.
     reason : given by the door when the message must not be decoded any more.
     """
 
@@ -62,6 +66,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     received_s: float
     via: Via = Via.MQTT
     retained: bool = False
+    is_live: bool = True
     reason: Reason | None = None
     detail: str = ""
 
@@ -280,7 +285,9 @@ class Intake:
         message, sender, decoded = item
         if type(decoded) is WireFix:
             slot = sender.slot_at(decoded.fixed_s)
-            if slot is None:
+            # A backlog without times may be of yesterday night, whoever is on duty now.
+            untimed = decoded.flags & _NO_TST and not _is_live(message)
+            if slot is None or untimed:
                 batch.off_duty.append((sender.device_no, message.received_s))
             else:
                 batch.fixes.append(
@@ -335,6 +342,11 @@ class Intake:
 def _refused(message: Message, rejection: Rejection) -> _Refused:
     payload = message.payload if rejection.raw is None else rejection.raw
     return _Refused(rejection, payload, instants_told(rejection, payload, message.received_s))
+
+
+def _is_live(message: Message) -> bool:
+    """Whether the time of receipt may stand for a time the message does not tell."""
+    return message.is_live and not message.payload.lstrip().startswith(b"[")
 
 
 def _note_instants(sender: _Sender, result: object, received_s: float) -> None:

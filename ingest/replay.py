@@ -123,8 +123,9 @@ def _replay_one(
     except SealBroken:
         return "unreadable"
     attempt = session.begin_nested()
+    received_s = to_epoch_s(row.received_at)
     taken = intake.take(
-        session, [Message(row.topic, payload, to_epoch_s(row.received_at), Via(row.via))]
+        session, [Message(row.topic, payload, received_s, Via(row.via), is_live=False)]
     )
     if taken.batch.quarantined:
         attempt.rollback()

@@ -22,4 +22,7 @@ def members(message: Message) -> list[Message]:
         return [message]
     if not isinstance(value, list) or len(value) < 2 or len(value) > MAX_BATCH:
         return [message]
-    return [msgspec.structs.replace(message, payload=orjson.dumps(item)) for item in value]
+    return [
+        msgspec.structs.replace(message, payload=orjson.dumps(item), is_live=False)
+        for item in value
+    ]

@@ -29,6 +29,7 @@ KEEPALIVE_S = 60
 _CHUNK = 262_144
 _PUBLISH = 0x30
 _PUBACK = 0x40
+_RETAINED_OR_AGAIN = 0x09
 _MAX_PAUSE_S = 0.05
 
 log = logging.getLogger(__name__)
@@ -208,8 +209,10 @@ class Subscriber(mqtt.Client):
                 code = MQTTErrorCode.MQTT_ERR_PROTOCOL
                 break
             add_message(
-                Message(topic, data[start:after], received_s, retained=bool(head & 1))
-                if head & 1
+                Message(
+                    topic, data[start:after], received_s, retained=bool(head & 1), is_live=False
+                )
+                if head & _RETAINED_OR_AGAIN
                 else Message(topic, data[start:after], received_s)
             )
             add_id(packet_id)

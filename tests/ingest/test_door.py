@@ -8,10 +8,12 @@ import psycopg
 import pytest
 
 from fixtures.stack import DatabaseUrls
+from ingest.devices import DeviceEntry
 from ingest.door import Door
 from ingest.intake import Message
 from server.crypto import Vault
 from server.errors import Unavailable
+from server.people.devices import encryption_context
 from server.tracking.records import Via
 from tests.factories.consumer import Rows
 from tests.factories.crew import Phone, enlist, plain_url
@@ -80,3 +82,55 @@ def test_what_cannot_even_be_quarantined_is_to_be_kept_by_the_phone(
     with pytest.raises(Unavailable):
         door.store(_array(phone, 13))
     assert rows.one("SELECT count(*) FROM fixes") == 0
+
+
+def test_a_secret_that_does_not_open_keeps_nobody_from_being_checked(
+    door: Door, phone: Phone, database: DatabaseUrls
+) -> None:
+    sealed = VAULT.seal(b"\xff\xfe", context=encryption_context(phone.username))
+    for broken in (b"", b"\1rubbish", sealed):
+        with psycopg.connect(plain_url(database.superuser)) as connection:
+            connection.execute("UPDATE devices SET encryption_secret = %s", [broken])
+        found = door.authenticate(phone.username, phone.secret)
+        assert found is not None
+        assert found.secret is None
+        assert door.authenticate(phone.username, "wrong") is None
+
+
+@pytest.mark.parametrize(
+    "username", ["a\0b-phone", "\ud800-phone-1", "", "Phone-1-00000", "x" * 999]
+)
+def test_a_name_no_device_can_bear_is_nobody(door: Door, username: str) -> None:
+    assert door.authenticate(username, "x") is None
+
+
+def test_a_fault_while_checking_is_unavailable_and_nothing_else(
+    door: Door, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object) -> DeviceEntry | None:
+        raise TypeError
+
+    monkeypatch.setattr(door._directory, "find", stumble)
+    with pytest.raises(Unavailable):
+        door.authenticate(phone.username, phone.secret)
+
+
+def test_without_a_time_only_what_is_live_is_stored(door: Door, phone: Phone, rows: Rows) -> None:
+    fix = b'{"_type":"location","lat":31.23,"lon":121.47,"batt":%d}'
+    now_s = time.time()
+    for payload, is_live in (
+        (fix % 1, True),
+        (fix % 2, False),
+        (b"[" + fix % 3 + b"]", True),
+        (b" \n[" + fix % 4 + b"," + fix % 5 + b"]", True),
+    ):
+        door.store(Message(phone.topic, payload, now_s, Via.HTTP, is_live=is_live))
+    # Taken apart because the database refuses one of them, they are no more live than before.
+    timed = json.loads(fix % 13) | {"tst": int(now_s)}
+    listed = json.dumps([timed, json.loads(fix % 6)]).encode()
+    door.store(Message(phone.topic, listed, now_s, Via.HTTP))
+    assert rows.all("SELECT battery_pct FROM fixes") == [(1,)]
+    assert rows.all("SELECT received, stored, off_duty, quarantined FROM ingest_ledger") == [
+        (7, 1, 5, 1)
+    ]
+    assert rows.all("SELECT reason FROM quarantine") == [("database",)]

@@ -77,6 +77,14 @@ def test_the_retain_flag_is_kept() -> None:
     assert parcel.messages[0].retained
 
 
+def test_retained_or_delivered_again_is_not_live() -> None:
+    handover = Handover()
+    frames = b"".join(_publish(b"t", b"p", 1, flags=flags) for flags in (0, 1, 8))
+    _subscriber(handover)._handle_frames(frames)
+    (parcel,) = handover.take(limit=1, linger_s=0, timeout_s=0)
+    assert [message.is_live for message in parcel.messages] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     "frame",
     [
