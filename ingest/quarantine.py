@@ -21,6 +21,8 @@ _TIME = re.compile(rb'"tst"\s*:\s*(?:"?(-?\d{1,12}(?:\.\d{1,9})?)"?\s*[,}])?')
 _PLACE = re.compile(rb'"lat(?:itude)?"\s*:')
 # Escaped keys, sealed parts, and saved places, whose time is when they were saved.
 _HIDDEN = re.compile(rb"\\u00[2-7]|\"encrypted\"|\"waypoints?\"", re.IGNORECASE)
+# The name of a network whose owner wants it on no map; escapes could hide it.
+_OPTED_OUT = re.compile(rb'_nomap|"SSID".*\\u00', re.IGNORECASE | re.DOTALL)
 
 
 def instants_told(rejection: Rejection, payload: bytes, received_s: float) -> Sequence[float]:
@@ -35,10 +37,10 @@ def instants_told(rejection: Rejection, payload: bytes, received_s: float) -> Se
     Returns
     -------
     Epoch seconds; empty when the payload must not be kept whoever is on duty when: no time
-    in it, fewer times than positions, one that cannot be read or cannot be true, or parts
-    that are hidden from a reader of plain bytes.
+    in it, fewer times than positions, one that cannot be read or cannot be true, parts
+    that are hidden from a reader of plain bytes, or a network name that opted out.
     """
-    if rejection.reason in _NEVER or not payload:
+    if rejection.reason in _NEVER or not payload or _OPTED_OUT.search(payload):
         return ()
     if rejection.at_s is not None:
         found = [rejection.at_s]

@@ -40,7 +40,7 @@ def publish() -> Response:
     security="device",
     answer={"type": "array"},
     body={"type": ["object", "array"]},
-    errors=(401, 413, 503),
+    errors=(401, 413, 415, 503),
 )
 @public("phones authenticate each request with their device credential", csrf=False)
 def publish_by_api() -> Response:
@@ -59,6 +59,9 @@ def _publish() -> Response:
         refused = Response("[]", status=401, mimetype="application/json")
         refused.headers["WWW-Authenticate"] = 'Basic realm="owntracks"'
         return refused
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        # No app compresses. Never inflated, so a bomb is as large as it looks.
+        return Response("[]", status=415, mimetype="application/json")
     device = request.headers.get("X-Limit-D") or request.args.get("d") or ""
     label = device if _DEVICE.fullmatch(device) else "phone"
     taken = door.store(

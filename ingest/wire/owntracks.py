@@ -188,6 +188,8 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
         mock = None
     elif mock:
         flags |= _MOCK
+    if "SSID" in message or "BSSID" in message:
+        raw = _without_opted_out(message, raw)
     claims_other = _claims_other(message, envelope.username)
     created = get("created_at")
     charging = get("bs")
@@ -283,6 +285,14 @@ def _zone_hint(ahead_s: float) -> str:
     if not 1 <= hours <= _MAX_ZONE_H or abs(ahead_s - hours * 3600) > FUTURE_S:
         return ""
     return f"; local time of UTC+{hours} sent as UTC?"
+
+
+def _without_opted_out(message: dict[str, Any], raw: bytes) -> bytes:
+    """Return the bytes to keep: not the names of a network whose owner said `_nomap`."""
+    name = message.get("SSID")
+    if type(name) is not str or not name.casefold().endswith("_nomap"):
+        return raw
+    return orjson.dumps({k: v for k, v in message.items() if k not in ("SSID", "BSSID")})
 
 
 def _source(value: Any) -> Source:

@@ -29,11 +29,27 @@ def check(rows: Rows, phone: Phone, case: Case, *, extra_stored: int) -> None:
     events = expected.get("events", 1) if "event" in expected else 0
     assert ledger["stored"] == expected.get("stored", 0) + events + extra_stored
     assert ledger["duplicate"] == expected.get("duplicate", 0)
+    assert ledger["off_duty"] == expected.get("off_duty", 0)
     assert ledger["ignored"] == expected.get("ignored", 0)
     kinds = _of(rows, phone, "SELECT kind FROM device_events")
     assert kinds == [(expected["event"],)] * events if events else kinds == []
+    kept = _of(rows, phone, "SELECT detail, payload IS NOT NULL FROM quarantine")
+    assert all(expected.get("detail", "") in detail for detail, _ in kept)
+    assert all(sealed is expected.get("sealed", sealed) for _, sealed in kept)
+    raws = [bytes(raw).decode() for (raw,) in _of(rows, phone, "SELECT raw FROM fixes")]
+    assert not [text for text in expected.get("absent", ()) if any(text in raw for raw in raws)]
     if {"flags", "null", "steady"} & set(expected):
         _check_fix(rows, phone, expected)
+
+
+def check_unowned(rows: Rows, phone: Phone, case: Case) -> None:
+    """Compare what was quarantined under a topic with the reason; payloads are not kept."""
+    found = rows.all(
+        "SELECT reason, payload IS NULL FROM quarantine WHERE starts_with(topic, %s)",
+        f"owntracks/{phone.username}/",
+    )
+    wanted = case.door.get("unowned")
+    assert found == ([(wanted, True)] if wanted else [])
 
 
 def _check_fix(rows: Rows, phone: Phone, expected: dict[str, Any]) -> None:
@@ -57,7 +73,7 @@ def _check_fix(rows: Rows, phone: Phone, expected: dict[str, Any]) -> None:
 
 
 def _ledger(rows: Rows, phone: Phone) -> tuple[Any, ...]:
-    sums = ", ".join(f"sum({name})::int" for name in _LEDGER)
+    sums = ", ".join(f"coalesce(sum({name}), 0)::int" for name in _LEDGER)
     (found,) = _of(rows, phone, f"SELECT {sums} FROM ingest_ledger")
     return found
 

@@ -24,7 +24,7 @@ from tests.factories.consumer import Rows
 from tests.factories.crew import Phone, enlist, plain_url
 from tests.factories.verdicts import check
 
-CASES = load()
+CASES = load("http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,19 @@ def _fix(**changes: object) -> bytes:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_phone_always_hears_200_and_the_outcome_is_that_of_the_manifest(
+def test_a_phone_hears_200_unless_the_manifest_says_and_the_outcome_is_as_it_says(
     served: Served, case: Case
 ) -> None:
     phone = served.phones[case.name]
-    answer = served.client().post(
-        "/pub", data=case.payload(datetime.now(UTC)), headers=_auth(phone.username, phone.secret)
-    )
-    assert (answer.status_code, answer.get_data(as_text=True)) == (200, "[]")
+    if case.credential == "revoked":
+        with psycopg.connect(plain_url(served.urls.owner)) as connection:
+            connection.execute(
+                "UPDATE devices SET revoked_at = now() WHERE id = %s", [phone.device_id]
+            )
+    headers = _auth(case.disguise(phone).username, phone.secret) | case.door.get("headers", {})
+    answer = served.client().post("/pub", data=case.payload(datetime.now(UTC)), headers=headers)
+    expected = (case.door.get("status", 200), "[]")
+    assert (answer.status_code, answer.get_data(as_text=True)) == expected
     check(served.rows, phone, case, extra_stored=0)
 
 
