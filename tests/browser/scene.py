@@ -1,11 +1,11 @@
 """A company at work, on real services, for a real browser: half an hour of fixes, judged."""
 
 import math
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,6 @@ from flask import Flask
 from redis import Redis
 from sqlalchemy import Engine as DatabaseEngine
 from sqlalchemy.orm import Session
-from werkzeug.serving import BaseWSGIServer, make_server
 
 from fixtures.demo.door import Door
 from fixtures.stack import DatabaseUrls, Stack
@@ -36,7 +35,7 @@ from server.tracking.live import LivePublisher, position_event
 from server.tracking.recording import record_fixes
 from server.tracking.records import Batch, DeviceRef, DutySlot, FixRecord, Via
 from tests.factories.browser import parts_of
-from web.live.hub import Hub
+from tests.factories.serving import serving
 
 ZONE = "Asia/Shanghai"
 PASSWORD = "quiet-harbour-42"
@@ -155,8 +154,8 @@ def opened(stack: Stack, urls: DatabaseUrls) -> Iterator[Scene]:
             Settings.from_environ(stack.settings_env(urls)), public_url=address, proxy_hops=1
         )
         app, stream = create_app(settings), create_stream_app(settings)
-        web_port = closing.enter_context(_served(app)).port
-        stream_port = closing.enter_context(_served(stream)).port
+        web_port = closing.enter_context(_served(app))
+        stream_port = closing.enter_context(_served(stream))
         door = Door("127.0.0.1", port, web_port, stream_port)
         door.start()
         closing.callback(door.stop)
@@ -171,19 +170,11 @@ def opened(stack: Stack, urls: DatabaseUrls) -> Iterator[Scene]:
 
 
 @contextmanager
-def _served(app: Flask) -> Iterator[BaseWSGIServer]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+def _served(app: Flask) -> Iterator[int]:
     try:
-        yield server
+        with serving(app) as address:
+            yield urlsplit(address).port or 0
     finally:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
-        hub = app.extensions.get("outpost.live_hub")
-        if isinstance(hub, Hub):
-            hub.stop()
         with app.app_context():
             db.engine.dispose()
         parts_of(app).redis.close()

@@ -1,7 +1,6 @@
 """Screens under test: the world's accounts with a post, a shift and browsers to look with."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from uuid import UUID
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from fixtures.stack import DatabaseUrls, Stack
@@ -23,6 +21,7 @@ from server.main.app import create_app
 from server.posts.services import assign_shift, create_post, create_shift
 from server.settings import Settings
 from tests.factories.browser import parts_of, signed_in
+from tests.factories.serving import serving
 from tests.factories.world import ZONE, TenantWorld, World, build_world
 
 DAY = date(2026, 11, 18)
@@ -143,16 +142,8 @@ class Desk:
 @contextmanager
 def served(desk: Desk) -> Iterator[str]:
     """Serve the pages to a real browser; yields their address."""
-    server = make_server("127.0.0.1", 0, desk.app, threaded=True)
-    server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join(5)
-        server.server_close()
+    with serving(desk.app) as address:
+        yield address
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import pytest
 from flask import Flask
 from redis import Redis
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from fixtures.stack import DatabaseUrls, Stack
 from server.audit.models import AccessEntry, Purpose
@@ -25,6 +24,7 @@ from server.posts.services import cancel_assignment
 from server.settings import Settings
 from server.tracking.live import LiveEvent, LivePublisher, LiveType, StoredEvent, cursor
 from tests.factories.browser import parts_of
+from tests.factories.serving import serving
 from tests.factories.sse import EventSource
 from tests.factories.world import Login, TenantWorld, World, build_world, put_on_duty
 from web.live import hub
@@ -89,20 +89,10 @@ def desk(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
     crew = ("employee", "peer", "other_team", "other_branch")
     for tenant in (world.alpha, world.beta):
         put_on_duty(factory, tenant, crew, starts_at=START - timedelta(hours=1))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    with Redis.from_url(stack.redis.url) as redis:
+    with serving(app) as address, Redis.from_url(stack.redis.url) as redis:
         redis.flushall()
-        url = f"http://127.0.0.1:{server.port}/stream/live"
-        yield Desk(url, app, world, redis, LivePublisher(redis))
+        yield Desk(f"{address}/stream/live", app, world, redis, LivePublisher(redis))
         redis.flushall()
-    server.shutdown()
-    found = app.extensions.get("outpost.live_hub")
-    if isinstance(found, hub.Hub):
-        found.stop()
-    thread.join(5)
-    server.server_close()
     with app.app_context():
         db.engine.dispose()
     parts_of(app).redis.close()

@@ -98,11 +98,16 @@ class Hub:
             self._leave(subscription, (tenant_id, account_id))
 
     def stop(self) -> None:
-        """End the reader; for tests and for a process that goes down."""
+        """End the reader and every stream; for tests and for a process that goes down."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether streams should end; browsers come back by themselves."""
+        return self._stopping
 
     @property
     def streams(self) -> int:

@@ -91,6 +91,8 @@ def _live(hub: Hub, subscription: Subscription, watch: Watch) -> Iterator[bytes]
     spoken_at, feed_up = time.monotonic(), hub.feed_up
     while True:
         event = subscription.take(_STEP_S)
+        if hub.stopping:
+            return
         if not watch.still_open():
             yield _message("closed")
             return
