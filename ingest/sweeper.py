@@ -17,7 +17,7 @@ from server.broker.config import GATEKEEPER
 
 SWEEP_S = 15.0
 _KEEPALIVE_S = 60
-_COMMANDS = "/cmd"
+_COMMAND_LEVELS = 4
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,12 @@ class Sweeper(threading.Thread):
         self._wake.set()
 
     def _on_message(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if message.retain and message.payload and not message.topic.endswith(_COMMANDS):
+        if message.retain and message.payload and not _is_command(message.topic):
             client.publish(message.topic, b"", qos=1, retain=True)
             self.wiped += 1
+
+
+def _is_command(topic: str) -> bool:
+    """Tell a command to a phone (`owntracks/<user>/<device>/cmd`) from a device called cmd."""
+    levels = topic.split("/")
+    return len(levels) == _COMMAND_LEVELS and levels[-1] == "cmd"

@@ -60,6 +60,7 @@ def test_what_phones_retain_is_wiped_at_the_start_and_while_it_runs(
 ) -> None:
     early = [f"owntracks/{name}/phone" for name in PHONES]
     early.append("owntracks/sweep-phone-0/phone/event")
+    early.append("owntracks/sweep-phone-1/cmd")
     for topic in early:
         _retain(broker, topic)
     assert _retained(broker) >= set(early)
