@@ -69,6 +69,7 @@ def live_status(
         return LiveStatus.STALE
     if presence is PresenceState.INSIDE:
         return LiveStatus.ON_POST
-    if presence is PresenceState.OUTSIDE and finding_id is not None:
+    # An open absence outlasts silence: until a return is seen, no fresh fix is a journey.
+    if finding_id is not None:
         return LiveStatus.OFF_POST
     return LiveStatus.TRAVELLING

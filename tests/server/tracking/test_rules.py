@@ -20,6 +20,7 @@ NOW = datetime(2026, 11, 18, 3, 0, tzinfo=UTC)
         (True, PresenceState.INSIDE, False, 900.1, LiveStatus.NO_SIGNAL),
         (True, PresenceState.OUTSIDE, False, 10.0, LiveStatus.TRAVELLING),
         (True, PresenceState.OUTSIDE, True, 10.0, LiveStatus.OFF_POST),
+        (True, PresenceState.UNKNOWN, True, 10.0, LiveStatus.OFF_POST),
         (True, PresenceState.OUTSIDE, True, 1_000.0, LiveStatus.NO_SIGNAL),
         (True, PresenceState.UNKNOWN, False, 10.0, LiveStatus.TRAVELLING),
         (True, None, False, -5.0, LiveStatus.TRAVELLING),
