@@ -10,7 +10,7 @@ from flask import Request, Response
 
 PAGE_SIZE = 50
 _MAX_PAGE = 10_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[objec
 def _cell(value: object) -> object:
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    # Spreadsheets look past leading space.
+    if isinstance(value, str) and value.lstrip(" \u00a0\u3000").startswith(_FORMULA):
         return f"'{value}"
     return value

@@ -56,7 +56,9 @@ def test_row_numbers_of_pages_tile_the_list(count: int, pages: int) -> None:
     assert shown == list(range(1, min(count, pages * 50) + 1))
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u3000@a"]
+)
 def test_cells_that_look_like_formulas_are_text(cell: str) -> None:
     body = csv_response("people", ["name"], [[cell], [-3.5], [None]]).get_data(as_text=True)
     assert body.startswith("\ufeff"), "Excel reads UTF-8 by this mark"

@@ -102,7 +102,10 @@ def sign_out() -> AnyResponse:
 def _sign_in(name: str, password: str) -> SignedIn:
     parts = runtime()
     account, failures = _account_bucket(name), _failure_buckets()
-    parts.limiter.require(*failures)
+    # Strangers who fill the common limits must not lock out a browser that was here before;
+    # it still has its account's limit.
+    if known_browser(name) is None:
+        parts.limiter.require(*failures)
     parts.limiter.count(account)
     with transaction_without_tenant() as db:
         credential = find_credential(db, name)

@@ -176,6 +176,16 @@ def test_strangers_cannot_lock_out_a_browser_that_was_here_before(
     assert submit(mine, "peer@alpha", PASSWORD).status_code == 303
 
 
+def test_a_full_network_limit_does_not_shut_out_a_known_browser(app: Flask, submit: Submit) -> None:
+    mine, theirs = app.test_client(), app.test_client()
+    submit(mine, "hr@alpha", PASSWORD)
+    mine.delete_cookie("sid", domain="127.0.0.1")
+    for n in range(61):
+        submit(theirs, f"user{n}@nowhere", "guess-number")
+    assert submit(theirs, "hr@alpha", PASSWORD).status_code == 429
+    assert submit(mine, "hr@alpha", PASSWORD).status_code == 303
+
+
 def test_one_network_gets_sixty_failures_a_minute(app: Flask, submit: Submit) -> None:
     client = app.test_client()
     codes = [submit(client, f"user{n}@nowhere", "guess-number").status_code for n in range(62)]
