@@ -201,7 +201,16 @@ def _judge(facts: DayFacts, piece: _Piece, as_of: datetime) -> _Judged:
         excused=excused,
         as_of=as_of,
     )
+    if piece.span.end < piece.window.ends_at:
+        absences = tuple(_until_reshaped(absence) for absence in absences)
     return _Judged(piece, presence, presence.gaps, absences)
+
+
+def _until_reshaped(absence: Absence) -> Absence:
+    """Name what ended an absence with its piece: duty goes on, under another shape."""
+    reasons = tuple("fence_changed" if r == "duty_end" else r for r in absence.found.reasons)
+    evidence = replace(absence.found.evidence, reasons=reasons)
+    return replace(absence, found=replace(absence.found, reasons=reasons, evidence=evidence))
 
 
 def _off_post_policy(facts: DayFacts, piece: _Piece) -> OffPostPolicy:

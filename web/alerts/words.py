@@ -17,6 +17,7 @@ REASONS: Mapping[str, LazyString] = {
     "silence": _l("The phone fell silent while the person was outside; silence is no return."),
     "excused": _l("Ended when an excusal began."),
     "duty_end": _l("Ended with the shift."),
+    "fence_changed": _l("Ended when the fence changed; judged anew by the new fence."),
     "open": _l("Still lasts."),
     "cell_only": _l("Only coarse positions of the mobile network speak for it."),
     "silent": _l("The phone said nothing; nobody knows why."),

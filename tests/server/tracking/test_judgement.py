@@ -155,6 +155,14 @@ def test_an_absence_with_silences_is_one_until_somebody_is_seen_back() -> None:
     assert judge_day(known, as_of=SIX).summary["off_posts"] == 1
 
 
+def test_a_new_fence_ends_what_the_old_one_proved_and_says_so() -> None:
+    versions = [fence(), fence(2, since=at(40), radius_m=120.0)]
+    known = replace(facts(*[fix(m, 500) for m in range(0, 21, 2)]), fences={POST: versions})
+    [found] = absences(judge_day(known, as_of=at(60)))
+    assert found.ends_at == at(40)
+    assert found.evidence["reasons"] == ["fence_changed", "silence"]
+
+
 def test_being_seen_inside_between_makes_two_absences() -> None:
     known = facts(*out_then_silent(), fix(130, 0), *[fix(m, 500) for m in range(150, 181, 3)])
     first, second = absences(judge_day(known, as_of=at(181)))
