@@ -1,12 +1,11 @@
-import threading
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask, Response, send_from_directory
 from playwright.sync_api import BrowserContext
-from werkzeug.serving import make_server
 
 from fixtures.basemap import build_basemap
+from tests.factories.serving import serving
 from web.assets import VENDOR, missing_files
 
 pytestmark = pytest.mark.browser
@@ -45,13 +44,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         folder = {"vendor": VENDOR, "basemap": out}[kind]
         return send_from_directory(folder, name)
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as address:
+        yield address
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
