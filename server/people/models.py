@@ -16,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
+from geo.crs import Datum
 from server.db.base import Base
 from server.db.types import CreatedAt, EnumText, Id, TenantId, UtcDateTime
 
@@ -45,6 +46,12 @@ class DeviceKind(StrEnum):
 
     OWNTRACKS_ANDROID = "owntracks_android"
     OWNTRACKS_IOS = "owntracks_ios"
+    TRACCAR = "traccar"
+    OVERLAND = "overland"
+    NETWORK_SURVEY = "network_survey"
+    TOWER_COLLECTOR = "tower_collector"
+    OSMAND = "osmand"
+    """Any other device that speaks the OsmAnd protocol."""
 
 
 class Tenant(Base):
@@ -221,6 +228,7 @@ class Device(Base):
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "employee_id"], ["employees.tenant_id", "employees.id"]),
         CheckConstraint("username ~ '^[a-z0-9-]{8,32}$'", name="username"),
+        CheckConstraint("datum IN ('wgs84', 'gcj02', 'bd09')", name="datum"),
         Index("ix_devices_employee", "tenant_id", "employee_id"),
     )
 
@@ -235,6 +243,8 @@ class Device(Base):
     credential_hash: Mapped[str]
     # OwnTracks payload encryption, AES-GCM under OUTPOST_DATA_KEY; null when not used.
     encryption_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # What the positions it sends refer to; ingest converts them once, on the way in.
+    datum: Mapped[Datum] = mapped_column(EnumText(Datum), server_default=Datum.WGS84.value)
     enrolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

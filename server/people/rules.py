@@ -39,6 +39,7 @@ class Action(StrEnum):
     VIEW_PERSON = "view_person"
     VIEW_TRACK = "view_track"
     EXPORT_TRACK = "export_track"
+    LOCATE_NOW = "locate_now"
     VIEW_FINDINGS = "view_findings"
     REVIEW_FINDING = "review_finding"
     VIEW_POSTS = "view_posts"
@@ -61,6 +62,7 @@ LOCATION_ACTIONS = frozenset(
         Action.VIEW_PERSON,
         Action.VIEW_TRACK,
         Action.EXPORT_TRACK,
+        Action.LOCATE_NOW,
         Action.VIEW_FINDINGS,
         Action.REVIEW_FINDING,
     }

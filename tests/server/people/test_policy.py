@@ -34,7 +34,7 @@ TODAY = date(2026, 11, 18)
 KINDS = (UnitKind.BRANCH, UnitKind.DEPARTMENT, UnitKind.TEAM)
 
 LOCATION = {"view_live", "view_person", "view_track", "export_track", "view_findings"}
-LEADER = LOCATION | {"review_finding", "view_posts", "edit_posts", "view_roster"}
+LEADER = LOCATION | {"locate_now", "review_finding", "view_posts", "edit_posts", "view_roster"}
 REFERENCE: dict[str, set[str]] = {
     "supervisor": LEADER,
     "manager": LEADER,

@@ -22,10 +22,10 @@ IN_TEAM = frozenset({TEAM, NORTH, GROUP})
 
 # Written by hand from the reviewed matrix, not from the code.
 ALLOWED = {
-    Role.SUPERVISOR: "view_live view_person view_track export_track view_findings review_finding "
-    "view_posts edit_posts view_roster",
-    Role.MANAGER: "view_live view_person view_track export_track view_findings review_finding "
-    "view_posts edit_posts view_roster",
+    Role.SUPERVISOR: "view_live view_person view_track export_track locate_now view_findings "
+    "review_finding view_posts edit_posts view_roster",
+    Role.MANAGER: "view_live view_person view_track export_track locate_now view_findings "
+    "review_finding view_posts edit_posts view_roster",
     Role.FINANCE: "",
     Role.HR: "view_people manage_people view_roster edit_roster view_posts edit_posts "
     "view_devices revoke_device",
