@@ -9,8 +9,9 @@ from sqlalchemy.schema import SchemaItem
 
 from server.migrations.registry import Base
 
-# Weekly partitions come and go with time; they are upkeep's, not the schema's.
-_PARTITION_PREFIX = "fixes_"
+# Weekly partitions come and go with time, those of cells with each import; they are upkeep's
+# and the importer's, not the schema's.
+_PARTITION_PREFIXES = ("fixes_", "cells_p")
 
 
 def _include_object(
@@ -20,7 +21,7 @@ def _include_object(
     reflected: bool,  # noqa: FBT001  (Alembic passes it by position)
     compare: SchemaItem | None,
 ) -> bool:
-    if kind == "table" and name is not None and name.startswith(_PARTITION_PREFIX):
+    if kind == "table" and name is not None and name.startswith(_PARTITION_PREFIXES):
         return False
     return bool(alembic_helpers.include_object(obj, name, kind, reflected, compare))  # type: ignore[no-untyped-call]
 

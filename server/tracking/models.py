@@ -164,6 +164,8 @@ class DeviceHealth(Base):
     mode: Mapped[str | None]
     lost_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     status: Mapped[dict[str, object] | None] = mapped_column(JSONB)
+    # Set while positions of one source lie off those of another by the same way everywhere.
+    datum_check: Mapped[dict[str, object] | None] = mapped_column(JSONB)
 
 
 class LastPosition(Base):

@@ -17,6 +17,9 @@ WITHOUT_TENANT = {
     "tenants": "the list of tenants itself; sign-in needs it before a wall is known",
     "alembic_version": "the schema's version",
     "spatial_ref_sys": "of PostGIS",
+    "cell_areas": "of public cell tables",
+    "cell_sources": "of public cell tables",
+    "cells": "public cell tables, the same for everybody",
     "engine_heartbeat": "one row about the engine's workers, nothing of any tenant",
     "ingest_heartbeat": "one row about the ingest process, nothing of any tenant",
 }

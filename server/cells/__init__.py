@@ -1,0 +1,1 @@
+"""Where radio cells stand: tables brought in from outside, and what the fleet taught."""

@@ -1,0 +1,96 @@
+"""Tables of radio cells: imported ones belong to everybody, learned ones to their tenant."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, SmallInteger, text
+from sqlalchemy.dialects.postgresql import JSONB, REAL
+from sqlalchemy.orm import Mapped, mapped_column
+
+from geo.crs import Datum
+from server.db.base import Base
+from server.db.types import EnumText, TenantId, UtcDateTime
+
+_ON_EARTH = "lon_deg BETWEEN -180 AND 180 AND lat_deg BETWEEN -90 AND 90"
+
+
+class CellSource(Base):
+    """A table of cells from outside, as last imported; a public fact, without a tenant."""
+
+    __tablename__ = "cell_sources"
+
+    id: Mapped[int] = mapped_column(SmallInteger, Identity(), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    datum: Mapped[Datum] = mapped_column(EnumText(Datum))
+    file: Mapped[str]
+    imported_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Counts the imports; part of the name of the partition that holds the rows.
+    imports: Mapped[int] = mapped_column(server_default="0")
+    cells: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    areas: Mapped[int] = mapped_column(server_default="0")
+    # Rows of the last file that were left out, by reason.
+    rejected: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+
+class CellRow(Base):
+    """One cell of one source; a partition a source, replaced as a whole by an import.
+
+    `network` is the radio with MCC and MNC in one number, see `server.cells.rules`. The key
+    puts the cells of one mast side by side.
+    """
+
+    __tablename__ = "cells"
+    __table_args__ = (
+        CheckConstraint(_ON_EARTH, name="position"),
+        {"postgresql_partition_by": "LIST (source_id)"},
+    )
+
+    network: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cell: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    area: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source_id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    lon_deg: Mapped[float]
+    lat_deg: Mapped[float]
+    range_m: Mapped[float | None] = mapped_column(REAL)
+    samples: Mapped[int]
+    is_exact: Mapped[bool]
+    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CellAreaRow(Base):
+    """The middle and the extent of all cells of one location area of one source."""
+
+    __tablename__ = "cell_areas"
+
+    network: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    area: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source_id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    lon_deg: Mapped[float]
+    lat_deg: Mapped[float]
+    radius_m: Mapped[float]
+    cells: Mapped[int]
+
+
+class LearnedCell(Base):
+    """A cell as a tenant's own phones met it, enough of them on enough days.
+
+    Nothing of a single person is in a row: no device, no time of day, and a position that
+    no one phone decides.
+    """
+
+    __tablename__ = "learned_cells"
+    __table_args__ = (CheckConstraint(_ON_EARTH, name="position"),)
+
+    tenant_id: Mapped[TenantId]
+    network: Mapped[int] = mapped_column(primary_key=True)
+    cell: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    area: Mapped[int] = mapped_column(primary_key=True)
+    lon_deg: Mapped[float]
+    lat_deg: Mapped[float]
+    range_m: Mapped[float]
+    samples: Mapped[int]
+    devices: Mapped[int]
+    days: Mapped[int]
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    learned_at: Mapped[datetime] = mapped_column(UtcDateTime)
