@@ -26,6 +26,7 @@ from ingest.wire import (
     DeviceEvent,
     EventKind,
     Ignored,
+    RadioScan,
     Reason,
     Rejection,
     WireFix,
@@ -140,7 +141,7 @@ class _Refused:
     instants: Sequence[float]
 
 
-_Item = tuple[Message, _Sender, WireFix | DeviceEvent | Ignored | _Refused]
+_Item = tuple[Message, _Sender, WireFix | RadioScan | DeviceEvent | Ignored | _Refused]
 
 
 class Intake:

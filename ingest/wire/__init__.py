@@ -85,10 +85,25 @@ PLACE_EVENTS = frozenset({EventKind.TRANSITION, EventKind.BEACON})
 """Events that tell where somebody was; not kept without a time of their own."""
 
 
-class Cell(msgspec.Struct, frozen=True, gc=False):
-    """One radio cell a phone saw; identities inside the ranges of its radio."""
+class Cell(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One radio cell a phone heard; every identity inside the ranges of its radio.
 
-    radio: str
+    Attributes
+    ----------
+    radio : `gsm`, `umts`, `lte`, `nr` or `cdma`; None when the client does not say, and then
+        any of `ingest.wire.cells.possible_radios` may be meant.
+    mcc, mnc : of the network. CDMA has no country code on the air: `mcc` is None and `mnc`
+        is the SID, as in the cell files of OpenCelliD.
+    area : LAC of GSM and UMTS, TAC of LTE and NR, NID of CDMA; None when unknown.
+    cell : CI, 28-bit UTRAN id, ECI, NCI (up to 2^36 - 1), BID of CDMA.
+    signal_dbm : RSSI, RSCP, RSRP, SS-RSRP by radio.
+    timing_advance : in steps of the radio.
+    serving : whether the phone was camping on it; None when unknown.
+    unit : PSC of UMTS, PCI of LTE and NR.
+    age_s : seconds between hearing the cell and the time of the message.
+    """
+
+    radio: str | None
     mcc: int | None
     mnc: int | None
     area: int | None
@@ -96,6 +111,20 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
     signal_dbm: int | None = None
     timing_advance: int | None = None
     serving: bool | None = None
+    unit: int | None = None
+    age_s: float | None = None
+
+
+class AccessPoint(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One Wi-Fi access point a phone heard; never its name.
+
+    Attributes
+    ----------
+    mac : six pairs of lower-case hexadecimal digits with colons; globally unique ones only.
+    """
+
+    mac: str
+    signal_dbm: int | None = None
 
 
 class WireFix(msgspec.Struct, frozen=True, gc=False):
@@ -109,8 +138,11 @@ class WireFix(msgspec.Struct, frozen=True, gc=False):
     fixed_s, sent_s : epoch seconds UTC.
     key : 64 bits that name the message for good.
     trigger : one character, `p` for a ping.
-    health : what the message says about the phone itself, None for nothing.
     raw : the message as it came.
+    cells, wifi : heard at that place; recorded beside the fix.
+    dropped : what of cells and access points was left out, one reason each.
+    claimed : name of the device as the payload tells it; never decides whose it is.
+    extras : what else the client says, in our names and units; shown, not stored.
     """
 
     fixed_s: float
@@ -132,6 +164,10 @@ class WireFix(msgspec.Struct, frozen=True, gc=False):
     connection: str | None = None
     mode: str | None = None
     cells: tuple[Cell, ...] = ()
+    wifi: tuple[AccessPoint, ...] = ()
+    dropped: tuple[str, ...] = ()
+    claimed: str | None = None
+    extras: dict[str, Any] | None = None
 
     def as_fix(self, *, received_s: float | None = None) -> Fix:
         """Return the value the pure core works with."""
@@ -153,6 +189,30 @@ class WireFix(msgspec.Struct, frozen=True, gc=False):
         )
 
 
+class RadioScan(msgspec.Struct, frozen=True, gc=False):
+    """What a phone heard around it, in a message without a position.
+
+    Meanings are those of `WireFix`; where it was is for cell tables and carriers to tell.
+    """
+
+    fixed_s: float
+    key: int
+    raw: bytes
+    cells: tuple[Cell, ...] = ()
+    wifi: tuple[AccessPoint, ...] = ()
+    dropped: tuple[str, ...] = ()
+    sent_s: float | None = None
+    battery_pct: int | None = None
+    charging: bool | None = None
+    connection: str | None = None
+    mode: str | None = None
+    trigger: str | None = None
+    mock: bool | None = None
+    flags: int = 0
+    claimed: str | None = None
+    extras: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceEvent:
     """Something a device said that is not a position.
@@ -170,4 +230,4 @@ class DeviceEvent:
     raw: bytes
 
 
-Decoded = WireFix | DeviceEvent | Rejection | Ignored
+Decoded = WireFix | RadioScan | DeviceEvent | Rejection | Ignored

@@ -11,7 +11,7 @@ from server.migrations.registry import Base
 
 # Weekly partitions come and go with time, those of cells with each import; they are upkeep's
 # and the importer's, not the schema's.
-_PARTITION_PREFIXES = ("fixes_", "cells_p")
+_PARTITION_PREFIXES = ("fixes_", "radio_reports_", "cells_p")
 
 
 def _include_object(

@@ -1,12 +1,29 @@
 """Imports every slice's models, so that `Base.metadata` is complete."""
 
 from server.audit import models as audit
+from server.carriers import models as carriers
 from server.cells import models as cells
 from server.db.base import Base
 from server.findings import models as findings
+from server.imports import models as imports
 from server.people import models as people
 from server.posts import models as posts
+from server.sites import models as sites
 from server.tracking import locate_models as locating
 from server.tracking import models as tracking
+from server.tracking import radio_models as radio
 
-__all__ = ["Base", "audit", "cells", "findings", "locating", "people", "posts", "tracking"]
+__all__ = [
+    "Base",
+    "audit",
+    "carriers",
+    "cells",
+    "findings",
+    "imports",
+    "locating",
+    "people",
+    "posts",
+    "radio",
+    "sites",
+    "tracking",
+]

@@ -1,7 +1,7 @@
-"""Weekly partitions of the fixes: made ahead, filled from the default, dropped when past retention.
+"""Weekly partitions of raw facts: made ahead, filled from the default, dropped past retention.
 
 Runs with the owner's rights. A partition covers one ISO week, Monday 00:00 UTC to the
-next, and is called ``fixes_y2026_w47``. Fixes of a week without a partition lie in
+next, and is called ``fixes_y2026_w47``. Rows of a week without a partition lie in
 ``fixes_default``; they are moved when their partition is made, so nothing is refused
 because upkeep did not run.
 """
@@ -16,7 +16,9 @@ from server.clock import Clock
 from server.tracking.retention import RAW_RETENTION
 
 WEEKS_BACK, WEEKS_AHEAD = 6, 14
-_NAME = re.compile(r"fixes_y(\d{4})_w(\d{2})")
+PARTITIONED = ("fixes", "radio_reports")
+"""Tables with a partition a week of `fixed_at`."""
+_NAME = re.compile(r"[a-z_]+_y(\d{4})_w(\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,10 @@ class Week:
         day = at.astimezone(UTC).date()
         return cls(day - timedelta(days=day.weekday()))
 
-    @property
-    def table(self) -> str:
-        """Name of the partition."""
+    def table_of(self, parent: str) -> str:
+        """Return the name of the partition."""
         year, week, _ = self.starts_on.isocalendar()
-        return f"fixes_y{year}_w{week:02d}"
+        return f"{parent}_y{year}_w{week:02d}"
 
     @property
     def ends_on(self) -> date:
@@ -70,51 +71,60 @@ def look_after_partitions(connection: Connection, clock: Clock) -> UpkeepReport:
     -------
     What was done; a second run at the same instant does nothing.
     """
-    this_week = Week.of(clock.now())
-    present = _partitions(connection)
-    wanted = [this_week.moved(n) for n in range(-WEEKS_BACK, WEEKS_AHEAD + 1)]
-    keep_from = clock.now() - RAW_RETENTION
-    missing = [
-        week for week in wanted if week.table not in present and not _is_past(week, keep_from)
-    ]
-    moved = sum(_create(connection, week) for week in missing)
-    old = sorted(
-        name for name, week in present.items() if week is not None and _is_past(week, keep_from)
-    )
-    for name in old:
-        connection.execute(text(f"DROP TABLE {name}"))
-    connection.execute(
-        text("DELETE FROM fixes_default WHERE fixed_at < :limit"), {"limit": keep_from}
-    )
+    now = clock.now()
+    keep_from = now - RAW_RETENTION
+    created: list[str] = []
+    dropped: list[str] = []
+    moved = 0
+    for parent in PARTITIONED:
+        present = _partitions(connection, parent)
+        wanted = [Week.of(now).moved(n) for n in range(-WEEKS_BACK, WEEKS_AHEAD + 1)]
+        for week in wanted:
+            if week.table_of(parent) not in present and not _is_past(week, keep_from):
+                moved += _create(connection, parent, week)
+                created.append(week.table_of(parent))
+        for name, week_of_it in sorted(present.items()):
+            if week_of_it is not None and _is_past(week_of_it, keep_from):
+                connection.execute(text(f"DROP TABLE {name}"))
+                dropped.append(name)
+        connection.execute(
+            text(f"DELETE FROM {parent}_default WHERE fixed_at < :limit"),  # noqa: S608
+            {"limit": keep_from},
+        )
     deleted = connection.execute(
         text("DELETE FROM quarantine WHERE received_at < :limit"),
         {"limit": keep_from},
     ).rowcount
-    return UpkeepReport(tuple(w.table for w in missing), moved, tuple(old), deleted)
+    return UpkeepReport(tuple(created), moved, tuple(dropped), deleted)
 
 
-def _create(connection: Connection, week: Week) -> int:
+def _create(connection: Connection, parent: str, week: Week) -> int:
+    table = week.table_of(parent)
     bounds = {"low": week.starts_on, "high": week.ends_on}
     span = f"FROM ('{week.starts_on}+00') TO ('{week.ends_on}+00')"
     # Rows of this week in the default partition would make the attachment fail.
     connection.execute(
-        text(f"CREATE TABLE {week.table} (LIKE fixes INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        text(f"CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     )
     moved = connection.execute(
         text(
-            f"WITH strays AS (DELETE FROM fixes_default WHERE fixed_at >= "  # noqa: S608
+            f"WITH strays AS (DELETE FROM {parent}_default WHERE fixed_at >= "  # noqa: S608
             "(:low)::date AT TIME ZONE 'UTC' AND fixed_at < (:high)::date AT TIME ZONE 'UTC' "
-            f"RETURNING *) INSERT INTO {week.table} SELECT * FROM strays"
+            f"RETURNING *) INSERT INTO {table} SELECT * FROM strays"
         ),
         bounds,
     ).rowcount
-    connection.execute(text(f"ALTER TABLE fixes ATTACH PARTITION {week.table} FOR VALUES {span}"))
+    connection.execute(text(f"ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES {span}"))
     return moved
 
 
-def _partitions(connection: Connection) -> dict[str, Week | None]:
+def _partitions(connection: Connection, parent: str) -> dict[str, Week | None]:
     names = connection.scalars(
-        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'fixes'::regclass")
+        text(
+            "SELECT inhrelid::regclass::text FROM pg_inherits"
+            " WHERE inhparent = CAST(:parent AS regclass)"
+        ),
+        {"parent": parent},
     )
     return {name: _week_of(name) for name in names}
 

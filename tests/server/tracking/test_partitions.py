@@ -37,20 +37,28 @@ def places(connection: Connection) -> dict[datetime, str]:
 
 
 def test_weeks_are_iso_weeks_in_utc() -> None:
-    assert Week.of(datetime(2026, 11, 16, tzinfo=UTC)).table == "fixes_y2026_w47"
-    assert Week.of(datetime(2026, 11, 15, 23, 59, 59, tzinfo=UTC)).table == "fixes_y2026_w46"
+    def table(*at: int) -> str:
+        return Week.of(datetime(at[0], at[1], at[2], *at[3:], tzinfo=UTC)).table_of("fixes")
+
+    assert table(2026, 11, 16) == "fixes_y2026_w47"
+    assert (
+        Week.of(datetime(2026, 11, 15, 23, 59, 59, tzinfo=UTC)).table_of("fixes")
+        == "fixes_y2026_w46"
+    )
     # The first days of 2027 belong to the last week of 2026.
-    assert Week.of(datetime(2027, 1, 3, tzinfo=UTC)).table == "fixes_y2026_w53"
-    assert Week.of(datetime(2027, 1, 4, tzinfo=UTC)).table == "fixes_y2027_w01"
+    assert table(2027, 1, 3) == "fixes_y2026_w53"
+    assert table(2027, 1, 4) == "fixes_y2027_w01"
 
 
 def test_the_first_run_makes_every_week_within_retention_and_fourteen_ahead(owner: Engine) -> None:
     done = run(owner, NOW)
     assert "fixes_y2026_w47" in done.created
-    assert Week.of(NOW).moved(14).table in done.created
+    assert Week.of(NOW).moved(14).table_of("fixes") in done.created
     # 30 days before is in week 43; week 42 would be dropped at once.
     assert "fixes_y2026_w43" in done.created
     assert "fixes_y2026_w42" not in done.created
+    weeks = {name.removeprefix("fixes") for name in done.created if name.startswith("fixes")}
+    assert {f"radio_reports{week}" for week in weeks} <= set(done.created)
     assert run(owner, NOW) == UpkeepReport((), 0, (), 0)
 
 
@@ -83,7 +91,7 @@ def test_raw_fixes_live_thirty_days_and_not_a_day_less(owner: Engine) -> None:
     kept = run(owner, datetime(2026, 12, 22, 23, 59, tzinfo=UTC))
     assert "fixes_y2026_w47" not in kept.dropped
     dropped = run(owner, datetime(2026, 12, 23, tzinfo=UTC))
-    assert dropped.dropped == ("fixes_y2026_w47",)
+    assert dropped.dropped == ("fixes_y2026_w47", "radio_reports_y2026_w47")
     with owner.begin() as connection:
         assert places(connection) == {}
 
