@@ -1,0 +1,1 @@
+"""Files that people bring, and the same kinds of files handed out."""
