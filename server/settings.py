@@ -51,6 +51,8 @@ class Settings:
     owner_database_url: str | None = field(repr=False, default=None)
     trusted_hosts: tuple[str, ...] = ()
     proxy_hops: int = 0
+    # Hosts of carriers and positioning services that may be private and speak plain HTTP.
+    carrier_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, role: str = "app") -> "Settings":
@@ -76,7 +78,6 @@ class Settings:
         if environment is Environment.PRODUCTION:
             _refuse_weak(secret_key, public_url)
         pidfile = read.optional("OUTPOST_BROKER_PIDFILE")
-        hosts = read.optional("OUTPOST_TRUSTED_HOSTS") or ""
         return cls(
             environment=environment,
             database_url=database_url,
@@ -96,8 +97,9 @@ class Settings:
             run_dir=Path(read.text("OUTPOST_RUN_DIR", "/run/outpost")),
             ingest_database_url=read.optional("OUTPOST_INGEST_DATABASE_URL"),
             owner_database_url=read.optional("OUTPOST_OWNER_DATABASE_URL"),
-            trusted_hosts=tuple(h.strip() for h in hosts.split(",") if h.strip()),
+            trusted_hosts=_listed(read.optional("OUTPOST_TRUSTED_HOSTS")),
             proxy_hops=read.integer("OUTPOST_PROXY_HOPS", 0),
+            carrier_hosts=_listed(read.optional("OUTPOST_CARRIER_HOSTS")),
         )
 
 
@@ -133,6 +135,10 @@ class _Reader:
         except ValueError:
             message = f"{name} must be a whole number, not {value!r}"
             raise ConfigurationError(None, message) from None
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
 def _environment(value: str) -> Environment:

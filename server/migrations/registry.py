@@ -9,6 +9,7 @@ from server.imports import models as imports
 from server.people import models as people
 from server.posts import models as posts
 from server.sites import models as sites
+from server.tracking import distribution_models as distribution
 from server.tracking import locate_models as locating
 from server.tracking import models as tracking
 from server.tracking import radio_models as radio
@@ -18,6 +19,7 @@ __all__ = [
     "audit",
     "carriers",
     "cells",
+    "distribution",
     "findings",
     "imports",
     "locating",

@@ -52,6 +52,7 @@ class Action(StrEnum):
     VIEW_PEOPLE = "view_people"
     MANAGE_PEOPLE = "manage_people"
     MANAGE_ACCOUNTS = "manage_accounts"
+    MANAGE_CARRIERS = "manage_carriers"
     VIEW_AUDIT = "view_audit"
     VIEW_OWN = "view_own"
 
@@ -92,6 +93,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.VIEW_PEOPLE,
             Action.MANAGE_PEOPLE,
             Action.MANAGE_ACCOUNTS,
+            Action.MANAGE_CARRIERS,
             Action.VIEW_POSTS,
             Action.EDIT_POSTS,
             Action.VIEW_DEVICES,

@@ -44,7 +44,8 @@ REFERENCE: dict[str, set[str]] = {
         *("view_posts", "edit_posts", "view_devices", "revoke_device"),
     },
     "admin": {
-        *("view_people", "manage_people", "manage_accounts", "view_posts", "edit_posts"),
+        *("view_people", "manage_people", "manage_accounts", "manage_carriers"),
+        *("view_posts", "edit_posts"),
         *("view_devices", "manage_devices", "revoke_device"),
     },
     "auditor": {"view_audit"},

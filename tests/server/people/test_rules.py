@@ -29,8 +29,8 @@ ALLOWED = {
     Role.FINANCE: "",
     Role.HR: "view_people manage_people view_roster edit_roster view_posts edit_posts "
     "view_devices revoke_device",
-    Role.ADMIN: "view_people manage_people manage_accounts view_posts edit_posts view_devices "
-    "manage_devices revoke_device",
+    Role.ADMIN: "view_people manage_people manage_accounts manage_carriers view_posts edit_posts "
+    "view_devices manage_devices revoke_device",
     Role.AUDITOR: "view_audit",
 }
 
