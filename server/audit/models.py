@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     EXPORT = "export"
     OWN_DATA = "own_data"
     DEVICE_SUPPORT = "device_support"
+    LOCATE_NOW = "locate_now"
 
 
 class AccessEntry(Base):
@@ -57,3 +58,23 @@ class SecurityEvent(Base):
     kind: Mapped[str]
     subject: Mapped[str | None]
     detail: Mapped[Json] = mapped_column(default=dict)
+
+
+class AggregateLook(Base):
+    """One look of one account at how many people were where; names nobody."""
+
+    __tablename__ = "aggregate_looks"
+    __table_args__ = (Index("ix_aggregate_looks_actor", "tenant_id", "actor_id", "at"),)
+
+    tenant_id: Mapped[TenantId]
+    id: Mapped[Id]
+    at: Mapped[CreatedAt]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str]
+    purpose: Mapped[Purpose] = mapped_column(EnumText(Purpose))
+    view: Mapped[str]
+    about_on: Mapped[date]
+    # What was counted: `own`, a unit's id, or `company`.
+    reach: Mapped[str]
+    # How many people the counts were of; 0 where only rounded counts were shown.
+    people: Mapped[int]

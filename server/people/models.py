@@ -10,10 +10,11 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    String,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.crs import Datum
@@ -247,6 +248,37 @@ class Device(Base):
     datum: Mapped[Datum] = mapped_column(EnumText(Datum), server_default=Datum.WGS84.value)
     enrolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class BasemapKind(StrEnum):
+    """Where the streets under a tenant's maps come from."""
+
+    BUILT_IN = "built_in"
+    PMTILES = "pmtiles"
+    STYLE = "style"
+    RASTER = "raster"
+    TIANDITU = "tianditu"
+    AMAP = "amap"
+
+
+class TenantBasemap(Base):
+    """The streets a tenant chose for its maps; without a row nothing outside is asked."""
+
+    __tablename__ = "tenant_basemaps"
+    __table_args__ = (ForeignKeyConstraint(["tenant_id"], ["tenants.id"]),)
+
+    tenant_id: Mapped[TenantId]
+    kind: Mapped[BasemapKind] = mapped_column(EnumText(BasemapKind))
+    # A file below the folder of basemaps, a style, or a template with {z} {x} {y}, by kind.
+    address: Mapped[str | None]
+    dark_address: Mapped[str | None]
+    # Goes to every browser of the tenant with the map: no secret of ours.
+    access_key: Mapped[str | None]
+    attribution: Mapped[str | None]
+    # What else a style may fetch from, as https origins.
+    hosts: Mapped[list[str]] = mapped_column(ARRAY(String))
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_by: Mapped[UUID | None]
 
 
 class EnrolmentTicket(Base):
