@@ -53,6 +53,7 @@ class Action(StrEnum):
     MANAGE_PEOPLE = "manage_people"
     MANAGE_ACCOUNTS = "manage_accounts"
     MANAGE_CARRIERS = "manage_carriers"
+    IMPORT_DATA = "import_data"
     VIEW_AUDIT = "view_audit"
     VIEW_OWN = "view_own"
 
@@ -70,7 +71,12 @@ LOCATION_ACTIONS = frozenset(
 )
 """Actions that show or judge where somebody is."""
 
-_LEADER = LOCATION_ACTIONS | {Action.VIEW_POSTS, Action.EDIT_POSTS, Action.VIEW_ROSTER}
+_LEADER = LOCATION_ACTIONS | {
+    Action.VIEW_POSTS,
+    Action.EDIT_POSTS,
+    Action.VIEW_ROSTER,
+    Action.IMPORT_DATA,
+}
 
 ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
     Role.SUPERVISOR: _LEADER,
@@ -86,6 +92,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.EDIT_POSTS,
             Action.VIEW_DEVICES,
             Action.REVOKE_DEVICE,
+            Action.IMPORT_DATA,
         }
     ),
     Role.ADMIN: frozenset(
@@ -99,6 +106,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.VIEW_DEVICES,
             Action.MANAGE_DEVICES,
             Action.REVOKE_DEVICE,
+            Action.IMPORT_DATA,
         }
     ),
     Role.AUDITOR: frozenset({Action.VIEW_AUDIT}),

@@ -34,19 +34,21 @@ TODAY = date(2026, 11, 18)
 KINDS = (UnitKind.BRANCH, UnitKind.DEPARTMENT, UnitKind.TEAM)
 
 LOCATION = {"view_live", "view_person", "view_track", "export_track", "view_findings"}
-LEADER = LOCATION | {"locate_now", "review_finding", "view_posts", "edit_posts", "view_roster"}
+LEADER = LOCATION | {
+    *("locate_now", "review_finding", "view_posts", "edit_posts", "view_roster", "import_data"),
+}
 REFERENCE: dict[str, set[str]] = {
     "supervisor": LEADER,
     "manager": LEADER,
     "finance": set(),
     "hr": {
         *("view_people", "manage_people", "view_roster", "edit_roster"),
-        *("view_posts", "edit_posts", "view_devices", "revoke_device"),
+        *("view_posts", "edit_posts", "view_devices", "revoke_device", "import_data"),
     },
     "admin": {
         *("view_people", "manage_people", "manage_accounts", "manage_carriers"),
         *("view_posts", "edit_posts"),
-        *("view_devices", "manage_devices", "revoke_device"),
+        *("view_devices", "manage_devices", "revoke_device", "import_data"),
     },
     "auditor": {"view_audit"},
 }
