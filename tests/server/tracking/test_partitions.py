@@ -37,14 +37,13 @@ def places(connection: Connection) -> dict[datetime, str]:
 
 
 def test_weeks_are_iso_weeks_in_utc() -> None:
-    def table(*at: int) -> str:
-        return Week.of(datetime(at[0], at[1], at[2], *at[3:], tzinfo=UTC)).table_of("fixes")
+    def table(year: int, month: int, day: int) -> str:
+        midnight = datetime(year, month, day, tzinfo=UTC)
+        assert Week.of(midnight + timedelta(hours=23, minutes=59)) == Week.of(midnight)
+        return Week.of(midnight).table_of("fixes")
 
     assert table(2026, 11, 16) == "fixes_y2026_w47"
-    assert (
-        Week.of(datetime(2026, 11, 15, 23, 59, 59, tzinfo=UTC)).table_of("fixes")
-        == "fixes_y2026_w46"
-    )
+    assert table(2026, 11, 15) == "fixes_y2026_w46"
     # The first days of 2027 belong to the last week of 2026.
     assert table(2027, 1, 3) == "fixes_y2026_w53"
     assert table(2027, 1, 4) == "fixes_y2027_w01"
