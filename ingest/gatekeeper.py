@@ -2,8 +2,8 @@
 
 The broker reads files, the truth is in the database. A change is told by NOTIFY, and
 looked for every few seconds in case a word was lost. A client whose line is gone is thrown
-out by the broker when it reads the file again. And what phones leave behind in the broker is
-wiped, see `ingest.sweeper`.
+out by the broker when it reads the file again. What phones leave behind in the broker is
+wiped, see `ingest.sweeper`; and commands to phones leave from here, see `ingest.commands`.
 """
 
 import contextlib
@@ -12,14 +12,18 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 
+from ingest.commands import Commander
 from ingest.sweeper import Sweeper
 from server.broker.config import GATEKEEPER
 from server.broker.files import replace_file
 from server.broker.passwords import password_file
+from server.clock import SystemClock
+from server.db.engine import make_engine, make_session_factory
 from server.settings import Settings
 
 POLL_S = 5.0
@@ -47,25 +51,34 @@ def run_gatekeeper(settings: Settings, stopped: threading.Event | None = None) -
             signal.signal(number, lambda *_: stopped.set())
     keeper = Gatekeeper(settings.broker_dir / "devices.pw", settings.broker_pidfile)
     url = settings.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
-    sweeper = _sweeper(settings)
-    while not stopped.is_set():
-        try:
-            _watch(url, keeper, stopped)
-        except psycopg.Error as error:
-            log.warning("database is away, access stays as it is: %s", type(error).__name__)
-            stopped.wait(_RETRY_S)
-    if sweeper is not None:
-        sweeper.stop()
+    with _at_the_broker(settings, url):
+        while not stopped.is_set():
+            try:
+                _watch(url, keeper, stopped)
+            except psycopg.Error as error:
+                log.warning("database is away, access stays as it is: %s", type(error).__name__)
+                stopped.wait(_RETRY_S)
     log.info("gatekeeper stopped")
 
 
-def _sweeper(settings: Settings) -> Sweeper | None:
+@contextlib.contextmanager
+def _at_the_broker(settings: Settings, url: str) -> Iterator[None]:
+    """Wipe what is retained and send commands, as long as the account is ours."""
     if settings.mqtt_username != GATEKEEPER:
         log.warning("retained messages stay in the broker: its account is not %s", GATEKEEPER)
-        return None
+        yield
+        return
     sweeper = Sweeper(settings.mqtt_host, settings.mqtt_port, settings.mqtt_password)
+    database = make_engine(settings.database_url, pool_size=1, application_name="outpost-commands")
+    commander = Commander(make_session_factory(database), url, SystemClock(), sweeper.publish)
     sweeper.start()
-    return sweeper
+    commander.start()
+    try:
+        yield
+    finally:
+        commander.stop()
+        sweeper.stop()
+        database.dispose()
 
 
 class Gatekeeper:

@@ -4,6 +4,9 @@ Most apps publish with the retain flag, and the broker would then hold each phon
 position, off duty or not, and hand it to whoever subscribes next. A subscriber sees the flag
 only on what was retained before it subscribed, so this one subscribes again and again, for
 no longer than the answer takes.
+
+Its connection also carries commands to phones (`ingest.commands`), because the broker knows
+one client per service account.
 """
 
 import logging
@@ -11,6 +14,8 @@ import threading
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from ingest.topics import FILTER
 from server.broker.config import GATEKEEPER
@@ -18,6 +23,7 @@ from server.broker.config import GATEKEEPER
 SWEEP_S = 15.0
 _KEEPALIVE_S = 60
 _COMMAND_LEVELS = 4
+_ACK_S = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +47,8 @@ class Sweeper(threading.Thread):
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=GATEKEEPER,
-            clean_session=True,
-            protocol=mqtt.MQTTv311,
+            # Only version 5 lets a message expire.
+            protocol=mqtt.MQTTv5,
         )
         self._client.username_pw_set(GATEKEEPER, password)
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
@@ -51,7 +57,7 @@ class Sweeper(threading.Thread):
         # The broker queues what is retained before it answers, so nothing more is needed then.
         self._client.on_subscribe = lambda client, *_: client.unsubscribe(FILTER)
         self._client.on_message = self._on_message
-        self._client.connect_async(host, port, keepalive=_KEEPALIVE_S)
+        self._client.connect_async(host, port, keepalive=_KEEPALIVE_S, clean_start=True)
 
     def run(self) -> None:
         """Sweep until stopped; while the broker is away there is nothing to sweep."""
@@ -66,6 +72,29 @@ class Sweeper(threading.Thread):
                 log.info("wiped %d retained messages", self.wiped - before)
         self._client.disconnect()
         self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes, lives_s: int) -> bool:
+        """Publish with QoS 1, not retained, and wait for the broker; from any thread.
+
+        Parameters
+        ----------
+        lives_s : seconds after which the broker forgets what it could not deliver.
+
+        Returns
+        -------
+        Whether the broker acknowledged it.
+        """
+        if not self._client.is_connected():
+            return False
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.MessageExpiryInterval = lives_s
+        sent = self._client.publish(topic, payload, qos=1, properties=properties)
+        try:
+            sent.wait_for_publish(_ACK_S)
+        except (RuntimeError, ValueError):
+            # Disconnected meanwhile, or the client's queue is full.
+            return False
+        return sent.is_published()
 
     def stop(self) -> None:
         """End."""

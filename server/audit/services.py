@@ -62,6 +62,7 @@ def record_looks(
     now: datetime,
     about_on: date | None = None,
     reason: str | None = None,
+    coalesce: timedelta = COALESCE,
 ) -> int:
     """Record that an account looked at where people are or were.
 
@@ -79,6 +80,7 @@ def record_looks(
     now : aware instant.
     about_on : local date looked at, for days and exports.
     reason : what the account gave as its reason.
+    coalesce : looks within this time are one entry; zero where each counts by itself.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def record_looks(
                 AccessEntry.actor_id == principal.account_id,
                 AccessEntry.view == view,
                 AccessEntry.purpose == purpose,
-                AccessEntry.at > now - COALESCE,
+                AccessEntry.at > now - coalesce,
                 about,
             )
         )

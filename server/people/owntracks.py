@@ -8,6 +8,10 @@ from urllib.parse import quote
 
 from server.people.models import DeviceKind
 
+DEVICE_ID = "phone"
+"""What every configured app calls itself in its topics."""
+TAKES_COMMANDS = frozenset({DeviceKind.OWNTRACKS_ANDROID, DeviceKind.OWNTRACKS_IOS})
+"""Apps that listen for commands; others report by themselves only."""
 KEEPALIVE_S = 60
 """Short, so that a dead connection is noticed; the app's own default is an hour."""
 _MOVE = 2
@@ -58,7 +62,7 @@ def owntracks_config(
         "username": username,
         "password": secret,
         "clientId": username,
-        "deviceId": "phone",
+        "deviceId": DEVICE_ID,
         "tid": username[-2:],
         "pubTopicBase": "owntracks/%u/%d",
         "pubQos": 1,

@@ -18,6 +18,7 @@ from server.db.engine import make_engine, make_session_factory
 from server.settings import Settings
 from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher
+from server.tracking.locator import Locator
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +52,13 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
         application_name="outpost-engine",
     )
     redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    sessions, clock = make_session_factory(database), clock or SystemClock()
+    locator = Locator(sessions, clock)
     try:
-        worker = Engine(
-            make_session_factory(database), clock or SystemClock(), LivePublisher(redis)
-        )
-        work(worker, database, stop)
+        locator.start()
+        work(Engine(sessions, clock, LivePublisher(redis)), database, stop)
     finally:
+        locator.stop()
         redis.close()
         database.dispose()
 

@@ -1,0 +1,95 @@
+"""Looks at open questions all the time, beside the engine's worker in the same process.
+
+The engine has the rights it takes (it reads fixes and writes verdicts), any number of it may
+run, and it is alive wherever the live map is. A carrier may take its time, so this has a
+thread and a connection of its own.
+"""
+
+import logging
+import threading
+from datetime import timedelta
+from typing import Final
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from server.clock import Clock
+from server.db.session import unit_of_work
+from server.tracking.locate_outbox import forget_old_commands
+from server.tracking.locate_settling import AskCarrier, open_questions, settle_question
+
+POLL_S: Final = 0.5
+_RETRY_S: Final = 2.0
+_TIDY_EVERY: Final = timedelta(hours=1)
+
+_log = logging.getLogger(__name__)
+
+
+class Locator(threading.Thread):
+    """Settles open questions until stopped.
+
+    Parameters
+    ----------
+    sessions : of the engine's role.
+    clock : decides time-outs.
+    ask_carrier : asks a person's carrier; None where there is none.
+    """
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        clock: Clock,
+        *,
+        ask_carrier: AskCarrier | None = None,
+    ) -> None:
+        super().__init__(name="locator", daemon=True)
+        self._sessions = sessions
+        self._clock = clock
+        self._ask_carrier = ask_carrier
+        self._stopped = threading.Event()
+        self._tidied_at = clock.now() - _TIDY_EVERY
+
+    def run_once(self) -> int:
+        """Look at each open question once, each in a transaction of its own.
+
+        Returns
+        -------
+        How many were looked at.
+        """
+        with unit_of_work(self._sessions, tenant_id=None) as session:
+            waiting = open_questions(session)
+        for tenant_id, request_id in waiting:
+            with unit_of_work(self._sessions, tenant_id=None) as session:
+                settle_question(
+                    session,
+                    self._clock,
+                    tenant_id=tenant_id,
+                    request_id=request_id,
+                    ask_carrier=self._ask_carrier,
+                )
+        return len(waiting)
+
+    def run(self) -> None:
+        """Look every half second; outlives any restart of the database."""
+        while not self._stopped.is_set():
+            try:
+                self.run_once()
+                self._tidy()
+            except (DBAPIError, psycopg.Error) as error:
+                _log.warning("questions wait, the database is away: %s", type(error).__name__)
+                self._stopped.wait(_RETRY_S)
+            self._stopped.wait(POLL_S)
+
+    def stop(self) -> None:
+        """End after the question in hand."""
+        self._stopped.set()
+        if self.ident is not None:
+            self.join(30)
+
+    def _tidy(self) -> None:
+        now = self._clock.now()
+        if now - self._tidied_at >= _TIDY_EVERY:
+            self._tidied_at = now
+            with unit_of_work(self._sessions, tenant_id=None) as session:
+                forget_old_commands(session, now=now)
