@@ -137,13 +137,15 @@ class Principal:
     name: str
     login: str
     locale: str
-    """`zh` or `en`."""
+    """`zh` or `en`: the account's, else its tenant's; see `locale_chosen`."""
     theme: str | None
     zone: str
     """IANA zone of the tenant; decides what "today" means for memberships."""
     grants: tuple[tuple[Role, UUID], ...]
     epoch: int
     """Counts changes of rights; an open stream whose epoch is old must close."""
+    locale_chosen: bool = True
+    """Whether somebody chose `locale` for this account; otherwise the browser is asked first."""
 
 
 @dataclass(frozen=True, slots=True)

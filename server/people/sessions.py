@@ -255,6 +255,7 @@ def load_principal(
         zone=tenant.zone,
         grants=_grants_in_force(session, account, now=now),
         epoch=account.epoch,
+        locale_chosen=account.locale is not None,
     )
 
 
