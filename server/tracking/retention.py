@@ -4,7 +4,7 @@ Classes, counted from when something happened:
 
 - positions as measured, 30 days: fixes (dropped by week, `server.tracking.partitions`),
   quarantined messages, device events (a transition carries a position), last positions,
-  and the places and trips of a day's outline;
+  whereabouts by the minute, and the places and trips of a day's outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
 - findings with what people said of them, 2 years.
 
@@ -33,6 +33,7 @@ class RetentionReport:
 
     device_events: int
     last_positions: int
+    whereabouts: int
     days_stripped: int
     days: int
     intervals: int
@@ -67,6 +68,10 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         # A clock that runs ahead keeps nothing longer.
         device_events=done("DELETE FROM device_events WHERE at < :raw_at OR received_at < :raw_at"),
         last_positions=done("DELETE FROM last_positions WHERE fixed_at < :raw_at"),
+        whereabouts=done(
+            "DELETE FROM whereabouts w USING tenants t WHERE w.tenant_id = t.id"
+            " AND w.hour_at < CAST(:raw_at AS timestamptz) - interval '1 hour'"
+        ),
         days=done("DELETE FROM person_days WHERE work_on < :derived_on"),
         days_stripped=done(
             "UPDATE person_days SET summary = summary #- '{trajectory,segments}'"

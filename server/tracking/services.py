@@ -21,6 +21,7 @@ from server.tracking.recording import record_fixes
 from server.tracking.retention import is_sealed
 from server.tracking.rules import LiveStatus
 from server.tracking.settled import leave_settled
+from server.tracking.whereabouts import replace_whereabouts, whereabouts_of
 
 __all__ = [
     "DayKey",
@@ -55,8 +56,8 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
     """Derive presence, findings and outline of person-days from their facts, as a set.
 
     Everything said of a day before is replaced in the caller's transaction: intervals,
-    outline, what findings say, and the live picture of people on duty. The same facts and
-    instant give the same, whatever was there and in whatever order facts came; only the ids,
+    whereabouts, outline, what findings say, and the live picture of people on duty. The same
+    facts and instant give the same, whatever was there and in whatever order facts came; only the ids,
     revisions and retractions of findings are history (`server.findings.rules.plan_changes`).
 
     Runs with the engine's rights over all tenants, and the caller holds the lock of each
@@ -85,6 +86,10 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
         for f in facts
     ]
     derived.replace_presence(session, verdicts)
+    replace_whereabouts(
+        session,
+        [(f.key, whereabouts_of(f, v)) for f, v in zip(facts, verdicts, strict=True)],
+    )
     derived.replace_days(session, verdicts, at=now, version=ALGORITHM_VERSION)
     synced = sync_findings(
         session, clock, days=days, drafts=[draft for v in verdicts for draft in v.drafts]

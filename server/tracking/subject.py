@@ -12,6 +12,7 @@ from server.db.geometry import lat_of, lon_of
 from server.findings.rules import DayKey
 from server.posts.rules import day_bounds
 from server.tracking.days import FixColumns, to_columns
+from server.tracking.distribution_models import WhereaboutsRow
 from server.tracking.facts import load_fixes
 from server.tracking.models import DayRow, DeviceEventRow, LastPosition, PresenceRow
 from server.tracking.retention import RAW_RETENTION
@@ -42,17 +43,19 @@ def fixes_of_person(
 def records_of_person(
     session: Session, *, tenant_id: int, employee_id: UUID
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the other rows about a person, oldest first, as plain values. Four statements.
+    """Return the other rows about a person, oldest first, as plain values. Five statements.
 
     Returns
     -------
-    `device_events`, `presence`, `days` (outlines with stops and trips), `last_position`.
+    `device_events`, `presence`, `days` (outlines with stops and trips), `last_position`,
+    `whereabouts` (by the minute, as counts of people are made from).
     """
     orders = {
         "device_events": (DeviceEventRow, DeviceEventRow.at),
         "presence": (PresenceRow, PresenceRow.starts_at),
         "days": (DayRow, DayRow.work_on),
         "last_position": (LastPosition, LastPosition.fixed_at),
+        "whereabouts": (WhereaboutsRow, WhereaboutsRow.hour_at),
     }
     found = {}
     for name, (model, order) in orders.items():

@@ -20,7 +20,7 @@ from tests.factories.phones import (
     worker,
 )
 
-NOTHING = RetentionReport(0, 0, 0, 0, 0, 0, 0)
+NOTHING = RetentionReport(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def a_day(acme: Company, redis: Redis) -> Phone:
@@ -82,6 +82,7 @@ def places_kept(acme: Company) -> dict[str, int]:
             for name, source in {
                 "events": "device_events",
                 "last": "last_positions",
+                "hours": "whereabouts",
                 "stops": "person_days WHERE summary::text LIKE '%\"lon\"%'",
             }.items()
         }
@@ -89,12 +90,13 @@ def places_kept(acme: Company) -> dict[str, int]:
 
 def test_positions_live_thirty_days_wherever_they_are(acme: Company, redis_client: Redis) -> None:
     a_day(acme, redis_client)
-    assert places_kept(acme) == {"events": 1, "last": 1, "stops": 1}
+    assert places_kept(acme) == {"events": 1, "last": 1, "hours": 9, "stops": 1}
     assert forget(acme, NINE + timedelta(days=30)) == NOTHING
-    assert places_kept(acme) == {"events": 1, "last": 1, "stops": 1}
+    assert places_kept(acme) == {"events": 1, "last": 1, "hours": 9, "stops": 1}
     done = forget(acme, SIX + timedelta(days=31))
     assert (done.device_events, done.last_positions, done.days_stripped) == (1, 1, 1)
-    assert places_kept(acme) == {"events": 0, "last": 0, "stops": 0}
+    assert done.whereabouts == 9
+    assert places_kept(acme) == {"events": 0, "last": 0, "hours": 0, "stops": 0}
     [day] = derived_rows(acme)["days"]
     assert '"distance_m"' in day[5]
     assert forget(acme, SIX + timedelta(days=31)) == NOTHING
