@@ -36,6 +36,7 @@ class Action(StrEnum):
     """What a route does; each route declares exactly one."""
 
     VIEW_LIVE = "view_live"
+    VIEW_DISTRIBUTION = "view_distribution"
     VIEW_PERSON = "view_person"
     VIEW_TRACK = "view_track"
     EXPORT_TRACK = "export_track"
@@ -53,6 +54,7 @@ class Action(StrEnum):
     MANAGE_PEOPLE = "manage_people"
     MANAGE_ACCOUNTS = "manage_accounts"
     MANAGE_CARRIERS = "manage_carriers"
+    MANAGE_BASEMAP = "manage_basemap"
     IMPORT_DATA = "import_data"
     VIEW_AUDIT = "view_audit"
     VIEW_OWN = "view_own"
@@ -61,6 +63,7 @@ class Action(StrEnum):
 LOCATION_ACTIONS = frozenset(
     {
         Action.VIEW_LIVE,
+        Action.VIEW_DISTRIBUTION,
         Action.VIEW_PERSON,
         Action.VIEW_TRACK,
         Action.EXPORT_TRACK,
@@ -101,6 +104,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_PEOPLE,
             Action.MANAGE_ACCOUNTS,
             Action.MANAGE_CARRIERS,
+            Action.MANAGE_BASEMAP,
             Action.VIEW_POSTS,
             Action.EDIT_POSTS,
             Action.VIEW_DEVICES,

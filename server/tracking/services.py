@@ -57,8 +57,9 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
 
     Everything said of a day before is replaced in the caller's transaction: intervals,
     whereabouts, outline, what findings say, and the live picture of people on duty. The same
-    facts and instant give the same, whatever was there and in whatever order facts came; only the ids,
-    revisions and retractions of findings are history (`server.findings.rules.plan_changes`).
+    facts and instant give the same, whatever was there and in whatever order facts came; only
+    the ids, revisions and retractions of findings are history
+    (`server.findings.rules.plan_changes`).
 
     Runs with the engine's rights over all tenants, and the caller holds the lock of each
     day (`server.tracking.engine.claim_days`). Statements do not grow with the number of

@@ -35,6 +35,7 @@ KINDS = (UnitKind.BRANCH, UnitKind.DEPARTMENT, UnitKind.TEAM)
 
 LOCATION = {"view_live", "view_person", "view_track", "export_track", "view_findings"}
 LEADER = LOCATION | {
+    "view_distribution",
     *("locate_now", "review_finding", "view_posts", "edit_posts", "view_roster", "import_data"),
 }
 REFERENCE: dict[str, set[str]] = {
@@ -47,6 +48,7 @@ REFERENCE: dict[str, set[str]] = {
     },
     "admin": {
         *("view_people", "manage_people", "manage_accounts", "manage_carriers"),
+        "manage_basemap",
         *("view_posts", "edit_posts"),
         *("view_devices", "manage_devices", "revoke_device", "import_data"),
     },
