@@ -14,7 +14,8 @@ from geo.cli import BadInput, OneLineCommand
 from geo.fix import from_epoch_s
 from ingest.topics import parse_topic
 from ingest.wire import Cell, Decoded, DeviceEvent, Ignored, Reason, Rejection, WireFix
-from ingest.wire.owntracks import MAX_BATCH_BYTES, Envelope
+from ingest.wire.instants import Envelope
+from ingest.wire.owntracks import MAX_BATCH_BYTES
 from ingest.wire.owntracks import decode as decode_owntracks
 
 FORMATS = ("owntracks", "osmand", "overland", "network-survey", "geosubmit", "mlp")

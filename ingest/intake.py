@@ -31,7 +31,8 @@ from ingest.wire import (
     Rejection,
     WireFix,
 )
-from ingest.wire.owntracks import Envelope, decode, key_of
+from ingest.wire.instants import Envelope
+from ingest.wire.owntracks import decode, key_of
 from server.crypto import Vault
 from server.tracking.recording import record_fixes
 from server.tracking.records import (

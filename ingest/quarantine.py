@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 
 from ingest.wire import Reason, Rejection
+from ingest.wire.instants import FUTURE_S
 from ingest.wire.numbers import OLDEST_S
-from ingest.wire.owntracks import FUTURE_S
 from server.crypto import Vault
 
 RETENTION_DAYS = 30

@@ -120,7 +120,7 @@ class AccessPoint(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     Attributes
     ----------
-    mac : six pairs of lower-case hexadecimal digits with colons; globally unique ones only.
+    mac : six pairs of upper-case hexadecimal digits with colons; globally unique ones only.
     """
 
     mac: str

@@ -6,14 +6,24 @@ without a usable place and time is rejected.
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from geo.fix import QualityFlag, Source
-from ingest.wire import Decoded, DeviceEvent, EventKind, Ignored, Reason, Rejection, WireFix
+from ingest.wire import (
+    Cell,
+    Decoded,
+    DeviceEvent,
+    EventKind,
+    Ignored,
+    RadioScan,
+    Reason,
+    Rejection,
+    WireFix,
+)
 from ingest.wire.cells import read_cells
+from ingest.wire.instants import Envelope, judged
 from ingest.wire.numbers import MILLISECONDS_FROM, OLDEST_S, NotANumberError, epoch, number, within
 from ingest.wire.owntracks_events import READERS, Reading, read_waypoint
 from ingest.wire.sealed import open_sealed
@@ -22,12 +32,6 @@ from ingest.wire.strict_json import check_object, loads
 MAX_OBJECT_BYTES = 16_384
 MAX_BATCH_BYTES = 1_048_576
 MAX_BATCH = 500
-FUTURE_S = 120.0
-ENROLMENT_SLACK_S = 86_400.0
-"""A phone set up today may still hold this much of a queue."""
-GPS_ROLLOVER_S = 1024 * 604_800.0
-_ROLLOVER_WINDOW_S = 7 * 86_400.0
-_MAX_ZONE_H = 14
 _KMH = 1 / 3.6
 
 _CONNECTIONS = {"w": "wifi", "m": "mobile", "o": "offline"}
@@ -50,31 +54,13 @@ _RANGES: tuple[tuple[str, float, float, float | None], ...] = (
     ("alt", -1_000, 20_000, None),
     ("batt", 0, 100, -1),
 )
+_NOTHING_HEARD: tuple[tuple[Cell, ...], tuple[str, ...]] = ((), ())
 _IGNORED = {
     "card": Ignored.CARD,
     "configuration": Ignored.CONFIGURATION,
     "request": Ignored.REQUEST,
     "dump": Ignored.CONFIGURATION,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What is known of a message besides its bytes.
-
-    Attributes
-    ----------
-    received_s : epoch seconds of receipt; None when replaying files, then times are not
-        compared with the server's clock.
-    username : of the credential; only compared with what the payload claims.
-    secret : of payload encryption, None when the device uses none.
-    enrolled_s : epoch seconds since which the device exists.
-    """
-
-    received_s: float | None = None
-    username: str | None = None
-    secret: str | None = None
-    enrolled_s: float | None = None
 
 
 def decode(payload: bytes, envelope: Envelope) -> list[Decoded]:
@@ -159,7 +145,9 @@ def _decode_object(message: dict[str, Any], raw: bytes, envelope: Envelope) -> l
     ]
 
 
-def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFix | Rejection:
+def _location(
+    message: dict[str, Any], raw: bytes, envelope: Envelope
+) -> WireFix | RadioScan | Rejection:
     get = message.get
     key = message_key(message)
     timed = _fixed_s(message, envelope)
@@ -173,7 +161,22 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
             lat, lon = number(lat), number(lon)
         except NotANumberError as error:
             return Rejection(Reason.TYPE, f"lat or lon: {error}", told_s, key, raw)
+    cells, dropped = (
+        read_cells(message) if "cells" in message or "lac" in message else _NOTHING_HEARD
+    )
     if lat is None or lon is None:
+        if lat is lon and cells:
+            battery, charging = _secondary(message)[4], get("bs")
+            return RadioScan(
+                fixed_s,
+                key,
+                raw,
+                cells,
+                dropped=dropped,
+                battery_pct=None if battery is None else round(battery),
+                charging=_CHARGING.get(charging) if type(charging) is int else None,
+                flags=flags,
+            )
         return Rejection(Reason.TYPE, "lat or lon is missing", told_s, key, raw)
     if not (-90.0 <= lat <= 90.0 and -180.0 <= lon <= 180.0):
         hint = "; swapped?" if abs(lon) <= 90.0 < abs(lat) <= 180.0 else ""
@@ -213,7 +216,9 @@ def _location(message: dict[str, Any], raw: bytes, envelope: Envelope) -> WireFi
         _CHARGING.get(charging) if type(charging) is int else None,
         _CONNECTIONS.get(connection) if type(connection) is str else None,
         _MODES.get(mode) if type(mode) is int else None,
-        read_cells(message) if "cells" in message or "lac" in message else (),
+        cells,
+        (),
+        dropped,
     )
 
 
@@ -257,34 +262,8 @@ def _fixed_s(message: dict[str, Any], envelope: Envelope) -> tuple[float, int] |
         if tst is None:
             return Rejection(Reason.TYPE, "tst is null")
         tst = round(tst, 6)
-    if tst >= MILLISECONDS_FROM:
-        scale = 1e3 if tst < 1e14 else 1e6
-        at_s = tst / scale
-        return Rejection(Reason.TST_UNIT, "tst is not in seconds", at_s if at_s < 1e11 else None)
-    if received_s is not None:
-        if abs(tst + GPS_ROLLOVER_S - received_s) <= _ROLLOVER_WINDOW_S:
-            return Rejection(
-                Reason.GPS_ROLLOVER,
-                "tst is 1024 weeks behind; 619315200 s added would fit",
-                tst + GPS_ROLLOVER_S,
-            )
-        if tst > received_s + FUTURE_S:
-            ahead = tst - received_s
-            return Rejection(Reason.TST_FUTURE, f"tst is {ahead:.0f} s ahead{_zone_hint(ahead)}")
-    oldest = OLDEST_S
-    if envelope.enrolled_s is not None:
-        oldest = envelope.enrolled_s - ENROLMENT_SLACK_S
-    if tst < oldest:
-        return Rejection(Reason.TST_PAST, "tst is before the device was enrolled", float(tst))
-    return float(tst), 0
-
-
-def _zone_hint(ahead_s: float) -> str:
-    """Return what whole hours ahead look like; only a person can know, so nothing is moved."""
-    hours = round(ahead_s / 3600)
-    if not 1 <= hours <= _MAX_ZONE_H or abs(ahead_s - hours * 3600) > FUTURE_S:
-        return ""
-    return f"; local time of UTC+{hours} sent as UTC?"
+    refusal = judged(tst, envelope)
+    return (float(tst), 0) if refusal is None else refusal
 
 
 def _without_opted_out(message: dict[str, Any], raw: bytes) -> bytes:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from geo.fix import QualityFlag
 from ingest.wire import DeviceEvent, EventKind, Ignored, Reason, Rejection, WireFix
-from ingest.wire.owntracks import Envelope, decode, message_key
+from ingest.wire.instants import Envelope
+from ingest.wire.owntracks import decode, message_key
 from ingest.wire.sealed import seal
 
 VECTORS = Path(__file__).resolve().parents[4] / "shared" / "data" / "protocols"
