@@ -1,0 +1,1 @@
+"""What providers write and read; pure: bytes in, values out, nothing raised on content."""
