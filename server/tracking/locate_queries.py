@@ -80,6 +80,23 @@ def question(session: Session, *, tenant_id: int, request_id: UUID, asker_id: UU
     return _view(row)
 
 
+def newest_question(
+    session: Session, *, tenant_id: int, employee_id: UUID, asker_id: UUID
+) -> LocateView | None:
+    """Return the last question an account asked about a person, None when it never did."""
+    row = session.scalar(
+        select(LocateRequest)
+        .where(
+            LocateRequest.tenant_id == tenant_id,
+            LocateRequest.employee_id == employee_id,
+            LocateRequest.asker_id == asker_id,
+        )
+        .order_by(LocateRequest.asked_at.desc(), LocateRequest.id.desc())
+        .limit(1)
+    )
+    return None if row is None else _view(row)
+
+
 def questions_about(
     session: Session,
     *,

@@ -179,6 +179,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
             "occasion": "alert",
             "reason": "looking into the alert of this morning",
         },
+        "/people/<uuid:employee_id>/locate": {"purpose": "other", "reason": "fire at the post"},
         "/posts/new": _post_form(ids) | {"name": f"post {next(_numbers)}"},
         "/posts/<uuid:post_id>": _post_form(ids),
         "/api/posts/check": {"shape": SHAPE},

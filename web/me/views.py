@@ -10,6 +10,7 @@ from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.people.policy import employees_in_scope, local_date, scoped_employee
 from server.people.rules import Action
+from server.tracking.locate_queries import questions_about
 from web.devices.scope import only
 from web.me.export import archive_of
 from web.me.receipt import receipt_of
@@ -37,9 +38,16 @@ def index() -> str:
             on=on,
             zone=viewer.zone,
         )
+        asked = questions_about(
+            session,
+            tenant_id=viewer.tenant_id,
+            employee_id=employee_id,
+            since_at=now() - timedelta(days=30),
+        )
     return render_template(
         "me/index.html",
         person=person,
+        asked=asked,
         receipt=receipt,
         before=on - timedelta(days=1),
         after=on + timedelta(days=1) if on < today else None,

@@ -14,6 +14,7 @@ PURPOSES: Mapping[str, LazyString] = {
     "export": _l("export"),
     "own_data": _l("own data"),
     "device_support": _l("help with the phone"),
+    "locate_now": _l("question where one is now"),
 }
 
 VIEWS: Mapping[str, LazyString] = {
@@ -25,6 +26,7 @@ VIEWS: Mapping[str, LazyString] = {
     "person": _l("Page of the person"),
     "alerts": _l("List of alerts"),
     "alert": _l("Evidence of an alert"),
+    "locate": _l("Locate now"),
     "track": _l("Track playback"),
     "track.gpx": _l("Export of the track as GPX"),
     "track.geojson": _l("Export of the track as GeoJSON"),

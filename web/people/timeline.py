@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from server.tracking.queries import Day
+from server.tracking.queries import Day, PresenceState
 from web import formats
 from web.texts import _
 
@@ -107,7 +107,8 @@ def _segments(day: Day) -> list[Line]:
         end = datetime.fromisoformat(segment["end"])
         lasted = formats.duration((end - start).total_seconds())
         if segment["kind"] == "stop":
-            lines.append(Line(start, end, "stop", _("Stop"), lasted))
+            text = " · ".join(part for part in (lasted, _post_at(day, start, end)) if part)
+            lines.append(Line(start, end, "stop", _("Stop"), text))
         elif segment["kind"] == "trip":
             text = f"{interval(segment['distance_m'])} · {lasted}"
             lines.append(Line(start, end, "trip", _("Trip"), text))
@@ -115,6 +116,20 @@ def _segments(day: Day) -> list[Line]:
             text = f"{lasted} · {CAUSES.get(segment['cause'], segment['cause'])}"
             lines.append(Line(start, end, "gap", _("No position"), text))
     return lines
+
+
+def _post_at(day: Day, start: datetime, end: datetime) -> str | None:
+    """Return the post that presence puts the middle of a stop at."""
+    middle = start + (end - start) / 2
+    names = {a.roster_entry_id: a.post_name for a in day.assignments}
+    return next(
+        (
+            names.get(p.roster_entry_id)
+            for p in day.presence
+            if p.state is PresenceState.INSIDE and p.starts_at <= middle < p.ends_at
+        ),
+        None,
+    )
 
 
 def _findings(day: Day) -> list[Line]:

@@ -16,10 +16,12 @@ from server.http.markers import policy
 from server.people.policy import employees_in_scope, local_date, scoped_employee
 from server.people.rules import Action
 from server.posts.queries import roster_between
+from server.tracking.locate_queries import questions_about
 from server.tracking.queries import LiveStatus, day, device_health, duty_now, live_map
 from web.devices import words
 from web.devices.health import condition_of
 from web.devices.scope import only
+from web.locate.views import may_ask
 from web.people.looks import template_words
 from web.people.timeline import interval, timeline_of
 from web.tables import TableState, csv_response
@@ -118,11 +120,21 @@ def show(employee_id: UUID) -> str:
             now=now(),
             about_on=facts["today"],
         )
+        locatable = may_ask(session, employee_id)
+        asked = questions_about(
+            session,
+            tenant_id=viewer.tenant_id,
+            employee_id=employee_id,
+            since_at=now() - timedelta(days=7),
+            asker_id=None if employee_id == viewer.employee_id else viewer.account_id,
+        )
     own = employee_id == viewer.employee_id
     return render_template(
         "people/show.html",
         person=person,
         own=own,
+        locatable=locatable,
+        asked=asked,
         looks=[look for look in looks if own or look.actor_id == viewer.account_id],
         **facts,
     )
@@ -146,6 +158,7 @@ def person_facts(session: Session, employee_id: UUID) -> dict[str, Any]:
     return {
         "state": states[0] if states else None,
         "today": today,
+        "on_duty": duty is not None,
         "day": found,
         "timeline": timeline_of(found) if found else None,
         "distance": interval(trajectory["distance_m"]) if trajectory.get("distance_m") else None,
