@@ -33,6 +33,7 @@ def page() -> str:
         "live/live.html",
         nil=_NIL,
         may_review=may_for_others(principal(), Action.REVIEW_FINDING),
+        may_locate=may_for_others(principal(), Action.LOCATE_NOW),
         review_url=_address("alerts.review_json", finding_id=_NIL),
         alerts_url=_address("alerts.index"),
         track_url=_address("tracks.index", p=_NIL),

@@ -141,6 +141,9 @@ function unselect() {
 function card(person) {
   const box = find("[data-card]");
   box.hidden = !person;
+  // For what may be done with the person in the card; see app/locate.
+  const shown = person && { id: person.id, on_duty: person.status !== "off_duty" };
+  document.dispatchEvent(new CustomEvent("outpost:person", { detail: shown }));
   for (const button of all("[data-follow]")) {
     button.disabled = !person;
     button.setAttribute("aria-pressed", String(Boolean(person && view.follow)));
@@ -312,6 +315,12 @@ find("[data-lasso]").addEventListener("click", async (event) => {
 find("[data-area-clear]").addEventListener("click", () => {
   view.area = null;
   render();
+});
+
+// An answer that came another way than by the stream is shown at once; a newer fix stays.
+document.addEventListener("outpost:located", ({ detail: { id, answer } }) => {
+  if (store.people.has(id)) store.apply("pos", { id, ...answer });
+  if (view.selected === id) map.flyTo(store.people.get(id), { zoom: 16 });
 });
 
 // Events alone do not keep a session open; somebody who works with the map does.
