@@ -80,6 +80,16 @@ def read_text(name: str, *, stdin: BinaryIO | None = None) -> str:
         raise UnreadableInput("not_text", f"{name}: not UTF-8 text") from None
 
 
+def read_bytes(name: str) -> bytes:
+    """Bytes of a file, ``.gz`` unpacked.
+
+    Raises
+    ------
+    UnreadableInput : missing or too large.
+    """
+    return _bytes(name, None)
+
+
 class _Trouble(Exception):  # becomes an UnreadableInput with file and line
     """What is wrong with a line."""
 

@@ -53,7 +53,6 @@ class CellRow(Base):
     range_m: Mapped[float | None] = mapped_column(REAL)
     samples: Mapped[int]
     is_exact: Mapped[bool]
-    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

@@ -49,7 +49,6 @@ def upgrade() -> None:
         sa.Column("range_m", sa.REAL(), nullable=True),
         sa.Column("samples", sa.Integer(), nullable=False),
         sa.Column("is_exact", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(_ON_EARTH, name=op.f("ck_cells_position")),
         sa.PrimaryKeyConstraint("network", "cell", "area", "source_id", name=op.f("pk_cells")),
