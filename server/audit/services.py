@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from server.audit.models import AccessEntry, Purpose, SecurityEvent
@@ -19,6 +19,7 @@ __all__ = [
     "check_look_quota",
     "record_looks",
     "record_security_event",
+    "record_security_events",
 ]
 
 LOOK_QUOTA = "look_quota"
@@ -183,3 +184,27 @@ def record_security_event(
         )
     )
     session.flush()
+
+
+def record_security_events(
+    session: Session,
+    *,
+    tenant_id: int,
+    kind: str,
+    subjects: Iterable[str],
+    actor_id: UUID | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Record the same event of many subjects; as `record_security_event`, in one statement."""
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "actor_id": actor_id,
+            "kind": kind,
+            "subject": subject,
+            "detail": dict(detail or {}),
+        }
+        for subject in subjects
+    ]
+    if rows:
+        session.execute(insert(SecurityEvent), rows)

@@ -22,6 +22,7 @@ from server.people.models import (
     UnitKind,
 )
 from server.people.sessions import raise_epoch
+from server.people.staffing import Hire, hire_employees, move_employees
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,30}")
 _LEVELS = tuple(UnitKind)
@@ -108,26 +109,13 @@ def hire_employee(
     NotFound : no such unit in this tenant.
     Conflict : the staff number is taken.
     """
-    del clock
-    _require_unit(session, tenant_id=tenant_id, unit_id=unit_id)
-    taken = select(Employee.id).where(Employee.tenant_id == tenant_id, Employee.number == number)
-    if session.scalar(taken) is not None:
-        raise Conflict("number_taken", f"staff number {number} exists already")
-    person = Employee(
-        tenant_id=tenant_id, number=number, name=name, title=title, phone=phone, hired_on=hired_on
+    hire = Hire(
+        number=number, name=name, unit_id=unit_id, hired_on=hired_on, title=title, phone=phone
     )
-    session.add(person)
-    session.flush()
-    session.add(
-        Membership(
-            tenant_id=tenant_id,
-            employee_id=person.id,
-            unit_id=unit_id,
-            during_on=Range(hired_on, None, bounds="[)"),
-        )
-    )
-    session.flush()
-    return person
+    (employee_id,) = hire_employees(session, clock, tenant_id=tenant_id, hires=[hire])
+    return session.scalars(
+        select(Employee).where(Employee.tenant_id == tenant_id, Employee.id == employee_id)
+    ).one()
 
 
 def move_employee(
@@ -146,29 +134,7 @@ def move_employee(
     NotFound : no such person or unit in this tenant.
     InvalidInput : the person belongs nowhere on that date.
     """
-    del clock
-    _require_unit(session, tenant_id=tenant_id, unit_id=unit_id)
-    current = _membership_on(session, tenant_id=tenant_id, employee_id=employee_id, on=from_on)
-    if current.unit_id == unit_id:
-        return
-    until = current.during_on.upper
-    if current.during_on.lower == from_on:
-        current.unit_id = unit_id
-    else:
-        current.during_on = Range(current.during_on.lower, from_on, bounds="[)")
-        session.flush()
-        session.add(
-            Membership(
-                tenant_id=tenant_id,
-                employee_id=employee_id,
-                unit_id=unit_id,
-                during_on=Range(from_on, until, bounds="[)"),
-            )
-        )
-    session.flush()
-    record_security_event(
-        session, tenant_id=tenant_id, kind="employee_moved", subject=str(employee_id)
-    )
+    move_employees(session, clock, tenant_id=tenant_id, to={employee_id: unit_id}, from_on=from_on)
 
 
 def end_employment(
@@ -249,12 +215,6 @@ def _membership_on(session: Session, *, tenant_id: int, employee_id: UUID, on: d
     if current is None:
         raise InvalidInput("no_membership", "this person belongs to no unit on that date")
     return current
-
-
-def _require_unit(session: Session, *, tenant_id: int, unit_id: UUID) -> None:
-    known = select(Unit.id).where(Unit.tenant_id == tenant_id, Unit.id == unit_id)
-    if session.scalar(known) is None:
-        raise NotFound
 
 
 def _check_zone(zone: str) -> None:

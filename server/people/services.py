@@ -37,13 +37,23 @@ from server.people.sessions import (
     sign_in,
     sign_out,
 )
+from server.people.staffing import (
+    Correction,
+    Hire,
+    correct_employees,
+    hire_employees,
+    move_employees,
+)
 
 __all__ = [
+    "Correction",
     "EnrolledDevice",
+    "Hire",
     "SessionToken",
     "SignedIn",
     "Ticket",
     "add_unit",
+    "correct_employees",
     "create_account",
     "create_tenant",
     "cut_off_leavers",
@@ -53,9 +63,11 @@ __all__ = [
     "forget_expired",
     "grant_role",
     "hire_employee",
+    "hire_employees",
     "issue_ticket",
     "load_principal",
     "move_employee",
+    "move_employees",
     "open_ticket",
     "parse_cookie",
     "revoke_device",

@@ -1,0 +1,108 @@
+"""People with the place they belong to, by staff number or by unit; for lists and files."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy.orm import Session
+
+from server.people.models import Employee, Membership
+
+_BATCH = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRecord:
+    """One person and their membership nearest to a date.
+
+    Attributes
+    ----------
+    unit_id : of the membership that holds on the date; else of the next one, of somebody
+        hired ahead; else of the last one, of somebody who has left.
+    belongs : whether that membership holds on the date.
+    upcoming : whether it begins after the date.
+    """
+
+    id: UUID
+    number: str
+    name: str
+    title: str | None
+    phone: str | None
+    hired_on: date
+    left_on: date | None
+    unit_id: UUID | None
+    belongs: bool
+    upcoming: bool
+
+
+def staff_by_number(
+    session: Session, *, tenant_id: int, numbers: Collection[str], on: date
+) -> dict[str, StaffRecord]:
+    """Return the people with these staff numbers; one statement."""
+    query = _staff(tenant_id, on).where(Employee.number.in_(list(numbers)))
+    return {record.number: record for record in _records(session.execute(query).all(), on)}
+
+
+def staff_of_units(
+    session: Session, units: Select[UUID], *, tenant_id: int, on: date
+) -> Iterator[StaffRecord]:
+    """Return those who belong to units on a date or will, by number, a few thousand at a time."""
+    after = ""
+    while True:
+        rows = session.execute(
+            _staff(tenant_id, on)
+            .where(
+                Employee.number > after,
+                Membership.unit_id.in_(units),
+                func.coalesce(func.upper(Membership.during_on), date.max) > on,
+            )
+            .order_by(Employee.number)
+            .limit(_BATCH)
+        ).all()
+        yield from _records(rows, on)
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].number
+
+
+def _staff(tenant_id: int, on: date) -> Select[*tuple[object, ...]]:
+    nearest = case(
+        (Membership.during_on.contains(on), 0), (func.lower(Membership.during_on) > on, 1), else_=2
+    )
+    beginning = func.lower(Membership.during_on)
+    member = (
+        select(Membership.id)
+        .where(Membership.tenant_id == Employee.tenant_id, Membership.employee_id == Employee.id)
+        .order_by(nearest, case((beginning > on, beginning)), beginning.desc())
+        .limit(1)
+        .correlate(Employee)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Employee.id,
+            Employee.number,
+            Employee.name,
+            Employee.title,
+            Employee.phone,
+            Employee.hired_on,
+            Employee.left_on,
+            Membership.unit_id,
+            Membership.during_on,
+        )
+        .outerjoin(
+            Membership,
+            and_(Membership.tenant_id == Employee.tenant_id, Membership.id == member),
+        )
+        .where(Employee.tenant_id == tenant_id)
+    )
+
+
+def _records(rows: Sequence[object], on: date) -> Iterator[StaffRecord]:
+    for row in rows:
+        *facts, during = row  # type: ignore[misc]
+        belongs = during is not None and on in during
+        upcoming = during is not None and during.lower is not None and during.lower > on
+        yield StaffRecord(*facts, belongs, upcoming)
