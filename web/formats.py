@@ -44,6 +44,14 @@ def duration(seconds: float) -> str:
     return _("%(hours)d h %(minutes)d min", hours=hours, minutes=rest)
 
 
+def exact_duration(seconds: float) -> str:
+    """Return a span with its seconds while it is below an hour: ``10 min 28 s``."""
+    minutes, rest = divmod(int(seconds), 60)
+    if 0 < minutes < 60 and rest:
+        return _("%(minutes)d min %(seconds)d s", minutes=minutes, seconds=rest)
+    return duration(seconds)
+
+
 def distance(metres: float) -> str:
     """Return a length: whole metres below 1 km, then kilometres with one decimal."""
     if metres < 1000:

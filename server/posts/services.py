@@ -55,6 +55,7 @@ __all__ = [
     "create_shift",
     "excuse",
     "let_go",
+    "rename_post",
     "reshape_post",
     "retire_shift",
     "set_policy",
@@ -100,11 +101,7 @@ def create_post(
     """
     place = clean_name(name)
     zone_of(zone)
-    taken = select(Post.id).where(
-        Post.tenant_id == tenant_id, Post.unit_id == unit_id, Post.name == place
-    )
-    if session.scalar(taken) is not None:
-        raise Conflict("post_name_taken", fields={"name": "post_name_taken"})
+    _require_free_name(session, tenant_id=tenant_id, unit_id=unit_id, name=place)
     post = Post(
         tenant_id=tenant_id, id=new_id(), unit_id=unit_id, name=place, address=address, zone=zone
     )
@@ -124,6 +121,25 @@ def create_post(
     session.add(version)
     session.flush()
     return post.id
+
+
+def rename_post(
+    session: Session, *, tenant_id: int, post_id: UUID, name: str, address: str | None = None
+) -> None:
+    """Give a post another name and address; it stays the same post, in the past too.
+
+    Raises
+    ------
+    NotFound : `post_not_found`.
+    InvalidInput : `name_missing`, `name_too_long`.
+    Conflict : `post_name_taken` in its unit.
+    """
+    post = store.load_post(session, tenant_id=tenant_id, post_id=post_id, lock=True)
+    place = clean_name(name)
+    if place != post.name:
+        _require_free_name(session, tenant_id=tenant_id, unit_id=post.unit_id, name=place)
+    post.name, post.address = place, address
+    session.flush()
 
 
 def reshape_post(
@@ -281,6 +297,14 @@ def check_shape(shape: object) -> Geofence:
         if error.point is not None:
             fields |= {"lon": str(error.point[0]), "lat": str(error.point[1])}
         raise InvalidInput(error.code, error.detail, fields=fields) from error
+
+
+def _require_free_name(session: Session, *, tenant_id: int, unit_id: UUID, name: str) -> None:
+    taken = select(Post.id).where(
+        Post.tenant_id == tenant_id, Post.unit_id == unit_id, Post.name == name
+    )
+    if session.scalar(taken) is not None:
+        raise Conflict("post_name_taken", fields={"name": "post_name_taken"})
 
 
 def _version(

@@ -4,17 +4,20 @@ import csv
 import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import fields
 
 import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
+from geo.policy import OffPostPolicy, PresencePolicy
 from server.http.extensions import db
 from server.tracking.live import LiveType, cursor, read_after
 from tests.conftest import StatementCount
 from tests.factories.browser import parts_of
 from tests.factories.desk import Desk
 from tests.factories.footprints import absence, judge, tread
+from web.alerts import words
 
 Counter = Callable[[Engine], AbstractContextManager[StatementCount]]
 
@@ -210,6 +213,20 @@ def test_chinese_pages_are_chinese(office: Desk) -> None:
         browser.post("/preferences", {"locale": "en", "next": "/"})
     assert "人员返回后结束" in page
     assert "距围栏最远" in page
+
+
+def test_every_threshold_of_a_verdict_has_words() -> None:
+    known = {f.name for policy in (PresencePolicy, OffPostPolicy) for f in fields(policy)}
+    assert known == set(words.THRESHOLDS)
+
+
+def test_what_would_have_changed_the_verdict_is_said_to_the_second(office: Desk) -> None:
+    item = {"if": "shorter_than_s", "limit": 600.0, "actual": 628.0}
+    with office.app.test_request_context(headers={"Accept-Language": "en"}):
+        said = words.otherwise(item, "UTC")
+        share = words.quantity("buffer_share", 0.1)
+    assert said == "An absence shorter than 10 min; it was 10 min 28 s."
+    assert share == "10%"
 
 
 # Last: it opens an alert in the branch the others count.

@@ -182,6 +182,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/people/<uuid:employee_id>/locate": {"purpose": "other", "reason": "fire at the post"},
         "/posts/new": _post_form(ids) | {"name": f"post {next(_numbers)}"},
         "/posts/<uuid:post_id>": _post_form(ids),
+        "/posts/<uuid:post_id>/rename": {"name": f"post {next(_numbers)}"},
         "/api/posts/check": {"shape": SHAPE},
         "/roster/assign": {
             "p": ids["employee_id"],

@@ -1,5 +1,6 @@
 """People one leads: the list of statuses and the page of one person."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -60,6 +61,8 @@ def test_the_day_of_a_person_reads_in_order(office: Desk) -> None:
     places = [page.index(word) for word in words]
     assert places == sorted(places)
     assert "2 h 36 min" in page
+    stops = re.findall(r"<strong>Stop</strong><p>[^<]* · ([^<]*)</p>", page)
+    assert stops == ["hall ALPHA-NORTH-CANARY"] * 2, "a stop says at which post"
     assert "09:00–18:00" in page
     assert "phone of employee" in page
 

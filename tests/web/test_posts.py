@@ -170,6 +170,23 @@ def test_a_new_fence_is_a_new_version_and_a_stale_form_is_refused(office: Desk) 
     assert "No. 3" not in browser.text(made)
 
 
+def test_a_post_gets_another_name_and_keeps_its_fence(office: Desk) -> None:
+    browser = office.browser("supervisor_north")
+    made = browser.post("/posts/new", form(office, name="old gate")).headers["Location"]
+    rename = f"{made}/rename"
+    assert browser.post(rename, {"name": " new gate ", "address": "7 Quay"}).status_code == 303
+    page = browser.text(made)
+    assert "<h1>new gate</h1>" in page
+    assert "7 Quay" in page
+    assert "No. 2" not in page, "a name is no version of the fence"
+    browser.post("/posts/new", form(office, name="other gate"))
+    browser.post(rename, {"name": "other gate"})
+    assert "has a post of that name already" in browser.text(made)
+    browser.post(rename, {"name": "  "})
+    assert "Enter a name." in browser.text(made)
+    assert "<h1>new gate</h1>" in browser.text(made)
+
+
 def test_a_post_with_people_on_the_roster_stays_open(office: Desk) -> None:
     browser = office.browser("supervisor_north")
     office.roster("employee", on_date=DAY)

@@ -96,6 +96,21 @@ def test_leaders_read_their_part_without_tools(office: Desk) -> None:
     assert "SOUTH" not in csv
 
 
+def test_the_line_of_coverage_counts_the_people_that_are_listed(office: Desk) -> None:
+    office.roster("other_branch", on_date=date(2026, 12, 9), post="south")
+    office.roster("other_team", on_date=date(2026, 12, 9))
+    browser = office.browser("hr")
+
+    def wednesday(query: str) -> str:
+        foot = browser.text(f"/roster?w=2026-12-07{query}").partition("<tfoot>")[2]
+        return foot.split("<td")[3].partition(">")[2].partition("<")[0]
+
+    assert wednesday("") == "2"
+    assert wednesday("&q=other_team") == "1"
+    assert wednesday(f"&unit={office.alpha.units['s1']}") == "1"
+    assert "other_team" not in browser.text("/roster?w=2026-12-07&q=other_branch&format=csv")
+
+
 def test_shifts_can_be_added_and_retired(office: Desk) -> None:
     browser = office.browser("hr")
     browser.post("/roster/shifts", {"name": "night", "starts": "22:00", "ends": "06:00"})

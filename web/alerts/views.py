@@ -279,7 +279,7 @@ def _thresholds(found: FindingDetail) -> list[tuple[str, str]]:
     flat: list[tuple[str, str]] = []
     for name, value in found.evidence.get("thresholds", {}).items():
         inner = value if isinstance(value, dict) else {name: value}
-        flat += [(words.threshold_name(k), words.quantity(k, v)) for k, v in inner.items()]
+        flat += [(words.word(words.THRESHOLDS, k), words.quantity(k, v)) for k, v in inner.items()]
     return flat
 
 

@@ -40,13 +40,37 @@ THRESHOLDS: Mapping[str, LazyString] = {
     "settle_s": _l("Time to settle at the start of a shift"),
     "min_fixes": _l("Fixes outside at least"),
     "min_confidence": _l("Confidence at least"),
-    "max_gap_s": _l("A silence longer than this is a gap"),
-    "buffer_min_m": _l("Buffer around the edge at least"),
-    "buffer_share": _l("Buffer as a share of the radius"),
-    "max_accuracy_m": _l("Fixes less accurate than this do not count"),
     "cell_only_confidence": _l("Confidence of network positions at most"),
     "max_evidence_fixes": _l("Fixes kept as evidence"),
+    "buffer_share": _l("Buffer as a share of the radius"),
+    "buffer_min_m": _l("Buffer around the edge at least"),
+    "accuracy_floor_m": _l("A fix is taken to be no more accurate than"),
+    "accuracy_cap_m": _l("Inaccuracy credited far from the fence at most"),
+    "coarse_m": _l("Coarser fixes decide only as a whole circle"),
+    "assumed_accuracy_m": _l("Accuracy of a fix that claims none"),
+    "exit_fixes": _l("Fixes in a row outside that make an exit"),
+    "exit_hold_s": _l("Time that they span at least"),
+    "max_gap_s": _l("A silence longer than this is a gap"),
+    "bridge_max_s": _l("A silence inside that still counts as inside"),
+    "low_battery_pct": _l("A silence after a battery this low is the battery's"),
+    "spike_mps": _l("There and back this fast is an error of measurement"),
+    "spike_max_s": _l("A displacement longer than this is believed"),
+    "max_speed_mps": _l("Nothing on the ground is faster"),
 }
+
+OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
+    "shorter_than_s": (_l("An absence shorter than %(limit)s; it was %(actual)s."), "exact_s"),
+    "buffer_at_least_m": (
+        _l("A buffer of %(actual)s or more around the edge; it is %(limit)s."),
+        "_m",
+    ),
+    "confidence_below": (_l("A confidence below %(limit)s; it was %(actual)s."), "confidence"),
+    "a_fix_every_s": (
+        _l("A fix every %(limit)s or more often; there was none for %(actual)s."),
+        "exact_s",
+    ),
+}
+"""Sentences of what would have changed a verdict, and the unit of their two quantities."""
 
 CONFLICTS: Mapping[str, LazyString] = {
     "already_reviewed": _l("Somebody else was faster: the alert bears this verdict already."),
@@ -54,6 +78,8 @@ CONFLICTS: Mapping[str, LazyString] = {
     "reason_missing": _l("Write a reason; the person concerned will see it."),
     "reason_too_long": _l("A reason has 1,000 characters at most."),
 }
+
+_QUANTITIES = ("limit", "actual")
 
 
 def quantity(name: str, value: object) -> str:
@@ -63,53 +89,33 @@ def quantity(name: str, value: object) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, int | float):
+        if name == "exact_s":
+            return formats.exact_duration(value)
         if name.endswith("_s"):
             return formats.duration(value)
         if name.endswith("_m"):
             return formats.distance(value)
         if name.endswith(("_share", "coverage", "confidence")):
             return f"{value:.0%}"
+        if name.endswith("_pct"):
+            return f"{value:g}%"
+        if name.endswith("_mps"):
+            return f"{value:g} m/s"
         return f"{value:g}"
     return str(value)
 
 
-def threshold_name(name: str) -> str:
-    """Return a threshold's name in words, its own when there are none."""
-    return str(THRESHOLDS.get(name, name))
-
-
-def reason(code: str) -> str:
-    """Return the sentence of a reason code."""
-    return str(REASONS.get(code, code))
+def word(words: Mapping[str, LazyString], code: str) -> str:
+    """Return what a code means in words, the code itself when there are none."""
+    return str(words.get(code, code))
 
 
 def otherwise(item: Mapping[str, Any], zone: str) -> str:
     """Return what would have led to another conclusion, as a sentence."""
-    kind, limit, actual = item.get("if"), item.get("limit"), item.get("actual")
-    if kind == "shorter_than_s":
-        return _(
-            "An absence shorter than %(limit)s; it was %(actual)s.",
-            limit=quantity("_s", limit),
-            actual=quantity("_s", actual),
-        )
-    if kind == "buffer_at_least_m":
-        return _(
-            "A buffer of %(actual)s or more around the edge; it is %(limit)s.",
-            limit=quantity("_m", limit),
-            actual=quantity("_m", actual),
-        )
-    if kind == "confidence_below":
-        return _(
-            "A confidence below %(limit)s; it was %(actual)s.",
-            limit=quantity("confidence", limit),
-            actual=quantity("confidence", actual),
-        )
-    if kind == "a_fix_every_s":
-        return _(
-            "A fix every %(limit)s or more often; there was none for %(actual)s.",
-            limit=quantity("_s", limit),
-            actual=quantity("_s", actual),
-        )
+    kind = str(item.get("if"))
+    if kind in OTHERWISE:
+        sentence, unit = OTHERWISE[kind]
+        return str(sentence) % {name: quantity(unit, item.get(name)) for name in _QUANTITIES}
     if kind == "excused":
         until = item.get("until")
         return _(
@@ -117,7 +123,7 @@ def otherwise(item: Mapping[str, Any], zone: str) -> str:
             start=_clock(item.get("from"), zone),
             end=_clock(until, zone) if until else _("the return"),
         )
-    return str(kind)
+    return kind
 
 
 def _clock(text: object, zone: str) -> str:

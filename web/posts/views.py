@@ -18,7 +18,13 @@ from server.people.policy import scoped_unit, units_in_scope
 from server.people.queries import UnitNode, units
 from server.people.rules import Action, may_for_others
 from server.posts.queries import FenceVersion, PostView, get_post, list_posts, post_history
-from server.posts.services import check_shape, close_post, create_post, reshape_post
+from server.posts.services import (
+    check_shape,
+    close_post,
+    create_post,
+    rename_post,
+    reshape_post,
+)
 from web import answers
 from web.choices import unit_choices
 from web.posts.forms import PostForm
@@ -161,6 +167,27 @@ def reshape(post_id: UUID) -> AnyResponse | tuple[str, int]:
         page = _editor(_with_errors(form, error), choice, post=post, versions=versions)
         return page, _status(error)
     flash(_("The new fence was saved. Days since it holds are judged again."), "ok")
+    return redirect(url_for("posts.show", post_id=post_id), 303)
+
+
+@blueprint.post("/posts/<uuid:post_id>/rename")
+@policy(Action.EDIT_POSTS)
+def rename(post_id: UUID) -> AnyResponse:
+    """Give a post another name and address."""
+    try:
+        with transaction() as session:
+            _editable(session, post_id)
+            rename_post(
+                session,
+                tenant_id=principal().tenant_id,
+                post_id=post_id,
+                name=request.form.get("name", ""),
+                address=request.form.get("address", "").strip()[:200] or None,
+            )
+    except (InvalidInput, Conflict) as error:
+        flash(reason_of(error), "danger")
+    else:
+        flash(_("The new name was saved. Its fence and its past stay."), "ok")
     return redirect(url_for("posts.show", post_id=post_id), 303)
 
 

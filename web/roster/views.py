@@ -86,6 +86,9 @@ def index() -> str | Response:
         entries = roster_between(
             session, scope, first_on=monday, last_on=monday + timedelta(days=6)
         )
+        if table.q or table.filters.get("unit"):
+            listed = {person.id for person in staff}
+            entries = [entry for entry in entries if entry.employee_id in listed]
         unit_list = units(
             session, viewer, units_in_scope(viewer, Action.VIEW_ROSTER, now=now()), now=now()
         )
