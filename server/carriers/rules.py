@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 __all__ = [
+    "ABOUT_THE_PERSON",
+    "LOCATES_PHONES",
     "REFUSALS",
     "Breaker",
     "BreakerState",
@@ -152,6 +154,20 @@ class CarrierRefusal:
         return REFUSALS[self.code]
 
 
+ABOUT_THE_PERSON: Final = frozenset(
+    {
+        RefusalCode.CONSENT_WITHDRAWN,
+        RefusalCode.FORBIDDEN_BY_LAW,
+        RefusalCode.ABSENT,
+        RefusalCode.NOT_POSITIONED,
+        RefusalCode.ACCURACY,
+        RefusalCode.OLD_ANSWER,
+        RefusalCode.CELL_ONLY,
+        RefusalCode.OFF_DUTY,
+    }
+)
+"""Refusals that another provider would not change, or must not be asked to."""
+
 _FAULTS: Final = frozenset(
     {
         RefusalCode.UNREACHABLE,
@@ -162,6 +178,8 @@ _FAULTS: Final = frozenset(
         RefusalCode.BAD_ANSWER,
         RefusalCode.PROVIDER_FAILURE,
         RefusalCode.CONGESTED,
+        # Asking on with credentials that are refused gets an account locked.
+        RefusalCode.UNAUTHORISED,
     }
 )
 """Refusals that speak against the provider, not about one phone."""

@@ -14,6 +14,7 @@ employees = table(
     column("id", Uuid),
     column("number", Text),
     column("name", Text),
+    column("phone", Text),
     column("left_on", Date),
 )
 memberships = table(
