@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, case, func, select
@@ -67,7 +68,7 @@ def staff_of_units(
         after = rows[-1].number
 
 
-def _staff(tenant_id: int, on: date) -> Select[*tuple[object, ...]]:
+def _staff(tenant_id: int, on: date) -> Any:  # noqa: ANN401 - a select of many columns
     nearest = case(
         (Membership.during_on.contains(on), 0), (func.lower(Membership.during_on) > on, 1), else_=2
     )
@@ -100,9 +101,18 @@ def _staff(tenant_id: int, on: date) -> Select[*tuple[object, ...]]:
     )
 
 
-def _records(rows: Sequence[object], on: date) -> Iterator[StaffRecord]:
+def _records(rows: Sequence[Any], on: date) -> Iterator[StaffRecord]:
     for row in rows:
-        *facts, during = row  # type: ignore[misc]
-        belongs = during is not None and on in during
-        upcoming = during is not None and during.lower is not None and during.lower > on
-        yield StaffRecord(*facts, belongs, upcoming)
+        during = row.during_on
+        yield StaffRecord(
+            id=row.id,
+            number=row.number,
+            name=row.name,
+            title=row.title,
+            phone=row.phone,
+            hired_on=row.hired_on,
+            left_on=row.left_on,
+            unit_id=row.unit_id,
+            belongs=during is not None and during.contains(on),
+            upcoming=during is not None and during.lower is not None and during.lower > on,
+        )
