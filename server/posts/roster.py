@@ -14,7 +14,6 @@ from server.clock import Clock
 from server.db import tables
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput, NotFound
-from server.people.services import cut_off_leavers, end_employment
 from server.posts import store
 from server.posts.models import Excusal, RosterEntry, Shift
 from server.posts.rules import ExcusalKind, clean_name, local_date, shift_instants
@@ -213,38 +212,6 @@ def withdraw_excusal(session: Session, clock: Clock, *, tenant_id: int, excusal_
     row.withdrawn_at = clock.now()
     session.flush()
     _note_excusal(session, row)
-
-
-def let_go(
-    session: Session, clock: Clock, *, tenant_id: int, employee_id: UUID, left_on: date
-) -> None:
-    """Let a person leave: from a local date on they are nowhere on duty and have no access.
-
-    Assignments on or after that date count no more, and what was concluded from those that
-    have begun is judged again. When the date has come, phones are revoked and the account
-    is switched off now; otherwise daily upkeep does it.
-
-    Raises
-    ------
-    NotFound : no such person in this tenant.
-    InvalidInput : the person belongs nowhere on that date.
-    """
-    begun = session.execute(
-        select(RosterEntry.on_date, RosterEntry.starts_at).where(
-            RosterEntry.tenant_id == tenant_id,
-            RosterEntry.employee_id == employee_id,
-            RosterEntry.on_date >= left_on,
-            RosterEntry.cancelled_at.is_(None),
-            RosterEntry.starts_at <= clock.now(),
-        )
-    ).all()
-    end_employment(session, clock, tenant_id=tenant_id, employee_id=employee_id, left_on=left_on)
-    store.note_duty_change(
-        session,
-        tenant_id=tenant_id,
-        days=[store.AffectedDay(employee_id, on, starts_at) for on, starts_at in begun],
-    )
-    cut_off_leavers(session, clock, tenant_id=tenant_id)
 
 
 def _tenant_zone(session: Session, tenant_id: int) -> str | None:

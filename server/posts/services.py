@@ -22,6 +22,7 @@ from server.db.geometry import shape_to_column
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput
 from server.posts import store
+from server.posts.leaving import let_go, let_people_go
 from server.posts.models import Policy, Post, PostVersion, RosterEntry
 from server.posts.roster import (
     Assignment,
@@ -30,7 +31,6 @@ from server.posts.roster import (
     cancel_assignment,
     create_shift,
     excuse,
-    let_go,
     retire_shift,
     withdraw_excusal,
 )
@@ -55,6 +55,7 @@ __all__ = [
     "create_shift",
     "excuse",
     "let_go",
+    "let_people_go",
     "rename_post",
     "reshape_post",
     "retire_shift",
