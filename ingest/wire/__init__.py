@@ -68,6 +68,8 @@ class Ignored(StrEnum):
     CARD = "card"
     CONFIGURATION = "configuration"
     REQUEST = "request"
+    SUMMARY = "summary"
+    SURVEY = "survey"
 
 
 class EventKind(StrEnum):

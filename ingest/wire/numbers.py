@@ -36,7 +36,7 @@ def number(value: Any) -> float | None:
             found = float(value)
         except ValueError:
             raise NotANumberError("text that is not a number") from None
-        if math.isfinite(found) and "_" not in value:
+        if math.isfinite(found) and "_" not in value and value.isascii():
             return found
         raise NotANumberError("not a finite number")
     raise NotANumberError(f"{kind.__name__} where a number belongs")

@@ -99,6 +99,12 @@ def decode(payload: bytes, envelope: Envelope) -> list[Decoded]:
     return results or [Ignored.EMPTY]
 
 
+def members(payload: bytes) -> list[bytes]:
+    """Return each message of an array as a message of its own; itself when it is none."""
+    value = orjson.loads(payload)
+    return [orjson.dumps(item) for item in value] if isinstance(value, list) else [payload]
+
+
 def key_of(content: bytes) -> int:
     """Return 64 bits of SHA-256 as PostgreSQL's bigint."""
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big", signed=True)
