@@ -39,6 +39,18 @@ def lat_of(column: ColumnElement[object]) -> ColumnElement[float]:
     return func.ST_Y(column)
 
 
+def extent_of(
+    column: ColumnElement[object],
+) -> tuple[ColumnElement[float], ColumnElement[float], ColumnElement[float], ColumnElement[float]]:
+    """Return the SQL for west, south, east and north of all shapes of a column, degrees."""
+    return (
+        func.min(func.ST_XMin(column)),
+        func.min(func.ST_YMin(column)),
+        func.max(func.ST_XMax(column)),
+        func.max(func.ST_YMax(column)),
+    )
+
+
 def point_sql(lon: str, lat: str) -> str:
     """Return SQL text for the WGS-84 point of two SQL expressions, degrees; never of input."""
     return f"ST_SetSRID(ST_MakePoint({lon}, {lat}), {SRID})"

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from server.people.models import Employee, Membership
+from server.people.models import Employee, Membership, Unit, UnitAncestor
+from server.people.policy import UnitView
 
 _BATCH = 2_000
 
@@ -22,6 +23,7 @@ class StaffRecord:
     ----------
     unit_id : of the membership that holds on the date; else of the next one, of somebody
         hired ahead; else of the last one, of somebody who has left.
+    since_on : first local date of that membership.
     belongs : whether that membership holds on the date.
     upcoming : whether it begins after the date.
     """
@@ -34,6 +36,7 @@ class StaffRecord:
     hired_on: date
     left_on: date | None
     unit_id: UUID | None
+    since_on: date | None
     belongs: bool
     upcoming: bool
 
@@ -113,6 +116,23 @@ def _records(rows: Sequence[Any], on: date) -> Iterator[StaffRecord]:
             hired_on=row.hired_on,
             left_on=row.left_on,
             unit_id=row.unit_id,
+            since_on=None if during is None else during.lower,
             belongs=during is not None and during.contains(on),
             upcoming=during is not None and during.lower is not None and during.lower > on,
         )
+
+
+def units_of_tenant(session: Session, *, tenant_id: int) -> list[UnitView]:
+    """Return all units of a tenant, parents before their children."""
+    depth = (
+        select(func.max(UnitAncestor.depth))
+        .where(UnitAncestor.tenant_id == Unit.tenant_id, UnitAncestor.unit_id == Unit.id)
+        .correlate(Unit)
+        .scalar_subquery()
+    )
+    rows = session.scalars(
+        select(Unit)
+        .where(Unit.tenant_id == tenant_id)
+        .order_by(depth, Unit.position, Unit.created_at, Unit.id)
+    )
+    return [UnitView(id=u.id, parent_id=u.parent_id, kind=u.kind, name=u.name) for u in rows]

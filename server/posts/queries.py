@@ -10,6 +10,7 @@ from sqlalchemy import Date, Select, and_, cast, func, select
 from sqlalchemy.orm import Session, aliased
 
 from server.db import tables
+from server.db.geometry import extent_of
 from server.posts.duty import (
     DutyPolicies,
     GeoPolicies,
@@ -47,6 +48,7 @@ __all__ = [
     "duty_windows",
     "excusals_between",
     "excusals_of_people",
+    "extent_of_posts",
     "fence_at",
     "fence_histories",
     "fences_between",
@@ -285,6 +287,18 @@ def roster_between(
         )
         for entry, employee_name, shift_name, post_name in session.execute(query)
     ]
+
+
+def extent_of_posts(
+    session: Session, *, tenant_id: int
+) -> tuple[float, float, float, float] | None:
+    """Return west, south, east and north of a tenant's fences, degrees; None without any."""
+    shapes = PostVersion.__table__.c.shape
+    west, south, east, north = session.execute(
+        select(*extent_of(shapes)).where(PostVersion.tenant_id == tenant_id)
+    ).one()
+    box: tuple[float | None, ...] = (west, south, east, north)
+    return None if None in box else (west, south, east, north)
 
 
 def _post_view(post: Post, version: PostVersion | None, unit_name: str) -> PostView:

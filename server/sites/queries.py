@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from server.db import tables
-from server.db.geometry import column_to_shape, lat_of, lon_of
+from server.db.geometry import column_to_shape, extent_of
 from server.errors import NotFound
 from server.sites.models import Site
 from server.sites.rules import SiteFacts
@@ -117,11 +117,8 @@ def extent_of_sites(
 ) -> tuple[float, float, float, float] | None:
     """Return west, south, east and north of a tenant's sites, degrees; None without any."""
     place = Site.__table__.c.position
-    lon, lat = lon_of(place), lat_of(place)
     west, south, east, north = session.execute(
-        select(func.min(lon), func.min(lat), func.max(lon), func.max(lat)).where(
-            Site.tenant_id == tenant_id, place.is_not(None)
-        )
+        select(*extent_of(place)).where(Site.tenant_id == tenant_id, place.is_not(None))
     ).one()
     box: tuple[float | None, ...] = (west, south, east, north)
     return None if None in box else (west, south, east, north)
