@@ -1,0 +1,227 @@
+"""What pages and commands show of providers, consents and requests; no secret, no position."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from server.carriers import store
+from server.carriers.models import Consent, Provider, Request, Usage
+from server.carriers.rules import BreakerState, ProviderKind, Withdrawn
+from server.db import tables
+from server.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderView:
+    """A provider with how it does; `last_*` are of its newest answered request."""
+
+    id: UUID
+    name: str
+    kind: ProviderKind
+    url: str
+    enabled: bool
+    position: int
+    options: dict[str, Any]
+    has_credentials: bool
+    daily_quota: int
+    person_quota: int
+    used_today: int
+    breaker: BreakerState
+    failures: int
+    open_until_at: datetime | None
+    last_at: datetime | None
+    last_outcome: str | None
+    last_ok_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestView:
+    """One request as an administrator may see it: never where somebody was."""
+
+    id: UUID
+    provider: str
+    about: str | None
+    purpose: str
+    actor_name: str
+    asked_at: datetime
+    answered_at: datetime | None
+    outcome: str | None
+    detail: str | None
+    result: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentView:
+    """A person with the newest word on being located by the carrier, None for never asked."""
+
+    employee_id: UUID
+    name: str
+    number: str
+    has_phone: bool
+    given_at: datetime | None
+    note: str | None
+    withdrawn_at: datetime | None
+    withdrawn_how: Withdrawn | None
+
+
+def provider_views(session: Session, *, tenant_id: int, now: datetime) -> list[ProviderView]:
+    """Return a tenant's providers in the order they are asked. Two statements."""
+    on = store.today_of(session, tenant_id=tenant_id, now=now)
+    answered = select(Request.asked_at, Request.outcome).where(
+        Request.tenant_id == Provider.tenant_id,
+        Request.provider_id == Provider.id,
+        Request.outcome.is_not(None),
+        Request.outcome != "cached",
+    )
+    newest = (
+        answered.order_by(Request.asked_at.desc(), Request.id.desc())
+        .limit(1)
+        .correlate(Provider)
+        .lateral("newest")
+    )
+    good = (
+        select(func.max(Request.asked_at))
+        .where(
+            Request.tenant_id == Provider.tenant_id,
+            Request.provider_id == Provider.id,
+            Request.outcome == "ok",
+        )
+        .correlate(Provider)
+        .scalar_subquery()
+    )
+    query = (
+        select(Provider, Usage.count, newest.c.asked_at, newest.c.outcome, good)
+        .outerjoin(
+            Usage,
+            and_(
+                Usage.tenant_id == Provider.tenant_id,
+                Usage.provider_id == Provider.id,
+                Usage.used_on == on,
+                Usage.employee_id == store.EVERYBODY,
+            ),
+        )
+        .outerjoin(newest, newest.c.outcome.is_not(None))
+        .where(Provider.tenant_id == tenant_id)
+        .order_by(Provider.position, Provider.name)
+    )
+    return [
+        ProviderView(
+            id=row.id,
+            name=row.name,
+            kind=row.kind,
+            url=row.url,
+            enabled=row.enabled,
+            position=row.position,
+            options=row.options,
+            has_credentials=row.sealed_credentials is not None,
+            daily_quota=row.daily_quota,
+            person_quota=row.person_quota,
+            used_today=used or 0,
+            breaker=store.breaker_of(row).state(now),
+            failures=row.failures,
+            open_until_at=row.open_until_at,
+            last_at=last_at,
+            last_outcome=outcome,
+            last_ok_at=ok_at,
+        )
+        for row, used, last_at, outcome, ok_at in session.execute(query)
+    ]
+
+
+def provider_view(
+    session: Session, *, tenant_id: int, provider_id: UUID, now: datetime
+) -> ProviderView:
+    """Return one provider.
+
+    Raises
+    ------
+    NotFound : no such provider in this tenant.
+    """
+    for view in provider_views(session, tenant_id=tenant_id, now=now):
+        if view.id == provider_id:
+            return view
+    raise NotFound
+
+
+def provider_by_name(session: Session, *, tenant_id: int, name: str) -> UUID:
+    """Return the provider of a name.
+
+    Raises
+    ------
+    NotFound : there is none.
+    """
+    found = session.scalar(
+        select(Provider.id).where(Provider.tenant_id == tenant_id, Provider.name == name)
+    )
+    if found is None:
+        raise NotFound(None, f"there is no provider {name}")
+    return found
+
+
+def newest_requests(
+    session: Session, *, tenant_id: int, provider_id: UUID, limit: int = 20
+) -> list[RequestView]:
+    """Return the newest requests to a provider, newest first. One statement."""
+    people = tables.employees
+    query = (
+        select(Request, people.c.name)
+        .outerjoin(
+            people,
+            and_(people.c.tenant_id == Request.tenant_id, people.c.id == Request.employee_id),
+        )
+        .where(Request.tenant_id == tenant_id, Request.provider_id == provider_id)
+        .order_by(Request.asked_at.desc(), Request.id.desc())
+        .limit(limit)
+    )
+    return [
+        RequestView(
+            id=row.id,
+            provider=row.provider_name,
+            about=name,
+            purpose=row.purpose,
+            actor_name=row.actor_name,
+            asked_at=row.asked_at,
+            answered_at=row.answered_at,
+            outcome=row.outcome,
+            detail=row.detail,
+            result=row.result,
+        )
+        for row, name in session.execute(query)
+    ]
+
+
+def consent_views(session: Session, employees: Select[UUID]) -> list[ConsentView]:
+    """Return people with their newest consent, by staff number. One statement."""
+    people = tables.employees
+    newest = (
+        select(Consent)
+        .distinct(Consent.tenant_id, Consent.employee_id)
+        .order_by(Consent.tenant_id, Consent.employee_id, Consent.id.desc())
+        .subquery()
+    )
+    query = (
+        select(people.c.id, people.c.name, people.c.number, people.c.phone, newest)
+        .outerjoin(
+            newest,
+            and_(newest.c.tenant_id == people.c.tenant_id, newest.c.employee_id == people.c.id),
+        )
+        .where(people.c.id.in_(employees))
+        .order_by(people.c.number)
+    )
+    return [
+        ConsentView(
+            employee_id=row[0],
+            name=row.name,
+            number=row.number,
+            has_phone=bool((row.phone or "").strip()),
+            given_at=row.given_at,
+            note=row.note,
+            withdrawn_at=row.withdrawn_at,
+            withdrawn_how=row.withdrawn_how,
+        )
+        for row in session.execute(query)
+    ]
