@@ -1,28 +1,30 @@
 """Record what arrived, all or nothing, and prove by counts that nothing vanished."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from geo.fix import NOT_EVIDENCE, from_epoch_s
+from geo.fix import from_epoch_s
+from server.db.binary import pack, uuids
 from server.db.types import new_id
 from server.tracking import store
+from server.tracking.columns import FixTable, last_of_each
+from server.tracking.ledger import OUTCOMES, Ledger
+from server.tracking.newest import keep_health, keep_positions
 from server.tracking.records import (
     Batch,
-    DeviceRef,
     DutySlot,
     FixRecord,
     QuarantineRecord,
     Recorded,
 )
 
-_DAY_S = 86_400.0
-_Key = tuple[int, UUID, date]
+_PersonDay = tuple[int, UUID, date]
 
 
 def record_fixes(session: Session, batch: Batch) -> Recorded:
@@ -47,31 +49,36 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     psycopg.Error : nothing of the batch is stored then, once the caller rolls back.
     """
     cursor = store.cursor_of(session)
-    ledger = _Ledger(batch.devices)
-    ledger.received((record.device_no, record.received_s) for record in batch.fixes)
-    stored = store.insert_fixes(cursor, batch.fixes, batch.devices)
-    ledger.stored(stored)
+    fixes = _fixes_of(batch)
+    ledger = Ledger(batch.devices)
+    stored: store.Counts = {}
     told: store.Counts = {}
-    moved = _keep_positions(cursor, batch)
+    moved: tuple[FixRecord, ...] = ()
+    if len(fixes):
+        ledger.received(fixes.rows["device_no"], fixes.rows["received_s"])
+        stored = store.insert_fixes(cursor, fixes, batch.devices)
+        ledger.stored(stored)
+        moved = keep_positions(cursor, fixes, batch)
     if batch.events:
-        ledger.received((event.device_no, event.received_s) for event in batch.events)
+        ledger.received(
+            np.array([event.device_no for event in batch.events]),
+            np.array([event.received_s for event in batch.events]),
+        )
         told = store.insert_events(cursor, _event_columns(batch))
         ledger.stored(told)
     if stored or told:
-        _touch_days(cursor, batch, stored, told)
-    if batch.fixes or batch.events:
-        _keep_health(cursor, batch)
-    ledger.settle()
+        _touch_days(cursor, fixes, batch, stored, told)
+    if len(fixes) or batch.events:
+        keep_health(cursor, fixes, batch)
     if batch.quarantined:
         _quarantine(cursor, batch, ledger)
     for device_no, received_s in batch.off_duty:
         ledger.count(device_no, received_s, "off_duty")
     for device_no, received_s in batch.ignored:
         ledger.count(device_no, received_s, "ignored")
-    columns = ledger.columns()
-    if columns["received"]:
-        store.add_to_ledger(cursor, columns)
-    return Recorded(moved, **{name: sum(columns[name]) for name in ("received", *_OUTCOMES)})
+    if ledger.total("received"):
+        store.add_to_ledger(cursor, ledger.columns())
+    return Recorded(moved, **{name: ledger.total(name) for name in ("received", *OUTCOMES)})
 
 
 def insert_new(session: Session, batch: Batch) -> int:
@@ -83,76 +90,36 @@ def insert_new(session: Session, batch: Batch) -> int:
     -------
     How many were new.
     """
-    stored = store.insert_fixes(store.cursor_of(session), batch.fixes, batch.devices)
+    stored = store.insert_fixes(store.cursor_of(session), _fixes_of(batch), batch.devices)
     return sum(stored.values())
 
 
-_OUTCOMES = ("stored", "duplicate", "quarantined", "off_duty", "ignored")
-
-
-class _Ledger:
-    """Outcomes by device and UTC day of receipt."""
-
-    def __init__(self, devices: list[DeviceRef]) -> None:
-        self._devices = devices
-        self._received: Counter[tuple[int, float]] = Counter()
-        self._rows: dict[_Key, Counter[str]] = {}
-
-    def received(self, records: Iterable[tuple[int, float]]) -> None:
-        self._received.update(
-            [(device_no, received_s // _DAY_S) for device_no, received_s in records]
-        )
-
-    def stored(self, counts: store.Counts) -> None:
-        for key, count in counts.items():
-            self._row(key)["stored"] += count
-
-    def settle(self) -> None:
-        """Count as duplicates what was received and not stored: it was there already."""
-        for (device_no, day), count in self._received.items():
-            self._row(self._key(device_no, day))["received"] += count
-        for row in self._rows.values():
-            row["duplicate"] = row["received"] - row["stored"]
-
-    def count(self, device_no: int, received_s: float, outcome: str, count: int = 1) -> None:
-        row = self._row(self._key(device_no, received_s // _DAY_S))
-        row["received"] += count
-        row[outcome] += count
-
-    def columns(self) -> dict[str, list[Any]]:
-        keys = sorted(self._rows)
-        columns: dict[str, list[Any]] = {
-            "tenant_id": [key[0] for key in keys],
-            "device_id": [key[1] for key in keys],
-            "received_on": [key[2] for key in keys],
-        }
-        for name in ("received", *_OUTCOMES):
-            columns[name] = [self._rows[key][name] for key in keys]
-        return columns
-
-    def _key(self, device_no: int, day: float) -> _Key:
-        device = self._devices[device_no]
-        on = datetime.fromtimestamp(day * _DAY_S, UTC).date()
-        return device.tenant_id, device.device_id, on
-
-    def _row(self, key: _Key) -> Counter[str]:
-        return self._rows.setdefault(key, Counter())
+def _fixes_of(batch: Batch) -> FixTable:
+    tables = [FixTable.of(batch.fixes)] if batch.fixes else []
+    return FixTable.joined([*tables, *([batch.table] if batch.table else [])])
 
 
 def _touch_days(
-    cursor: store.Cursor, batch: Batch, stored: store.Counts, told: store.Counts
+    cursor: store.Cursor,
+    fixes: FixTable,
+    batch: Batch,
+    stored: store.Counts,
+    told: store.Counts,
 ) -> None:
     """Queue the days of new fixes, and of new events that say why fixes are missing."""
-    # Device number and slot are cheap to compare; people and dates are looked at once each.
-    earliest: dict[tuple[int, int], tuple[float, DutySlot]] = {}
+    found: list[tuple[int, float, DutySlot]] = []
     if stored:
-        for record in batch.fixes:
-            fixed_s, slot = record.fix.fixed_s, record.slot
-            known = earliest.get((record.device_no, id(slot)))
-            if known is None or fixed_s < known[0]:
-                earliest[record.device_no, id(slot)] = (fixed_s, slot)
-    senders = _senders_of(batch, stored)
-    found = [(no, *rest) for (no, _), rest in earliest.items() if no in senders]
+        senders = _senders_of(batch, stored)
+        # The latest of each device and duty by the negated time is the earliest.
+        rows = fixes.rows
+        pair = rows["device_no"].astype(np.int64) * len(fixes.slots) + rows["slot_no"]
+        earliest = rows[last_of_each(pair, -rows["fixed_s"])]
+        columns = (earliest[name].tolist() for name in ("device_no", "fixed_s", "slot_no"))
+        found = [
+            (no, at_s, fixes.slots[slot_no])
+            for no, at_s, slot_no in zip(*columns, strict=True)
+            if no in senders
+        ]
     senders = _senders_of(batch, told)
     found += [
         (event.device_no, event.at_s, event.slot)
@@ -161,110 +128,33 @@ def _touch_days(
     ]
     if not found:
         return
-    since: dict[tuple[int, UUID, date], float] = {}
+    since: dict[_PersonDay, float] = {}
     for device_no, at_s, slot in found:
         device = batch.devices[device_no]
         for work_on in slot.work_on:
             day = (device.tenant_id, device.employee_id, work_on)
             since[day] = min(at_s, since.get(day, at_s))
-    columns = _transpose(("tenant_id", "employee_id", "work_on"), since)
-    store.insert_touched(cursor, columns | {"since_s": list(since.values())})
+    store.insert_touched(
+        cursor,
+        {
+            "tenant_id": pack("int4", [tenant_id for tenant_id, _, _ in since]),
+            "employee_id": pack("uuid", uuids([employee_id for _, employee_id, _ in since])),
+            "work_on": pack("date", [work_on.toordinal() for _, _, work_on in since]),
+            "since_s": pack("float8", list(since.values())),
+        },
+    )
 
 
 def _senders_of(batch: Batch, counts: store.Counts) -> set[int]:
     """Return the numbers of the devices that any of the new rows is of."""
+    if not counts:
+        return set()
     fresh = {(tenant_id, device_id) for tenant_id, device_id, _ in counts}
     return {
         no
         for no, device in enumerate(batch.devices)
         if (device.tenant_id, device.device_id) in fresh
     }
-
-
-def _place_of(record: FixRecord) -> tuple[float, int]:
-    """Order of last positions: by time, then by key, so that it is the same in any order."""
-    return record.fix.fixed_s, record.fix.key
-
-
-def _keep_positions(cursor: store.Cursor, batch: Batch) -> tuple[FixRecord, ...]:
-    by_device: dict[int, FixRecord] = {}
-    not_evidence = int(NOT_EVIDENCE)
-    for record in batch.fixes:
-        if not record.flags & not_evidence:
-            best = by_device.get(record.device_no)
-            if best is None or _place_of(record) > _place_of(best):
-                by_device[record.device_no] = record
-    newest: dict[tuple[int, UUID], FixRecord] = {}
-    for device_no, record in by_device.items():
-        device = batch.devices[device_no]
-        person = (device.tenant_id, device.employee_id)
-        if person not in newest or _place_of(record) > _place_of(newest[person]):
-            newest[person] = record
-    if not newest:
-        return ()
-    ordered = sorted(newest)
-    records = [newest[key] for key in ordered]
-    fixes = [record.fix for record in records]
-    moved = store.upsert_positions(
-        cursor,
-        _transpose(("tenant_id", "employee_id"), ordered)
-        | {
-            "device_id": [batch.devices[record.device_no].device_id for record in records],
-            "fixed_s": [fix.fixed_s for fix in fixes],
-            "received_s": [record.received_s for record in records],
-            "msg_key": [fix.key for fix in fixes],
-            "lon": [fix.lon_deg for fix in fixes],
-            "lat": [fix.lat_deg for fix in fixes],
-            "accuracy_m": [fix.accuracy_m for fix in fixes],
-            "speed_mps": [fix.speed_mps for fix in fixes],
-            "course_deg": [fix.course_deg for fix in fixes],
-            "battery_pct": [fix.battery_pct for fix in fixes],
-            "source": [fix.source.value for fix in fixes],
-            "flags": [record.flags for record in records],
-            "roster_entry_id": [record.slot.roster_entry_id for record in records],
-        },
-    )
-    return tuple(newest[key] for key in ordered if key in moved)
-
-
-_TOLD = ("battery_pct", "charging", "connection", "mode")
-_HEALTH = ("seen_at", "fixed_at", *_TOLD, "lost_at")
-
-
-def _keep_health(cursor: store.Cursor, batch: Batch) -> None:
-    by_device: dict[int, dict[str, Any]] = {}
-
-    def row_of(device_no: int, received_s: float) -> dict[str, Any]:
-        row = by_device.get(device_no)
-        if row is None:
-            row = by_device[device_no] = {"seen_at": received_s}
-        elif received_s >= row["seen_at"]:
-            row["seen_at"] = received_s
-            row["lost_at"] = None
-        return row
-
-    for record in batch.fixes:
-        row = row_of(record.device_no, record.received_s)
-        fix = record.fix
-        if fix.fixed_s >= row.get("fixed_at", 0.0):
-            row["fixed_at"] = fix.fixed_s
-            told = (fix.battery_pct, fix.charging, fix.connection, fix.mode)
-            row.update((n, v) for n, v in zip(_TOLD, told, strict=True) if v is not None)
-    for event in batch.events:
-        row = row_of(event.device_no, event.received_s)
-        if event.lost:
-            row["lost_at"] = event.received_s
-        if event.health is not None:
-            row["status"] = json.dumps(event.health)
-    owners = batch.devices
-    rows = {(owners[no].tenant_id, owners[no].device_id): row for no, row in by_device.items()}
-    ordered = sorted(rows)
-    columns = _transpose(("tenant_id", "device_id"), ordered)
-    for name in (*_HEALTH, "status"):
-        columns[name] = [rows[key].get(name) for key in ordered]
-    for name in ("seen_at", "fixed_at", "lost_at"):
-        columns[name] = [None if s is None else from_epoch_s(s) for s in columns[name]]
-    store.upsert_health(cursor, columns)
 
 
 def _event_columns(batch: Batch) -> dict[str, list[Any]]:
@@ -283,7 +173,7 @@ def _event_columns(batch: Batch) -> dict[str, list[Any]]:
     }
 
 
-def _quarantine(cursor: store.Cursor, batch: Batch, ledger: _Ledger) -> None:
+def _quarantine(cursor: store.Cursor, batch: Batch, ledger: Ledger) -> None:
     """Keep each message once a reason; what came more often is a duplicate."""
     kept: dict[tuple[int, str, int, str], list[QuarantineRecord]] = {}
     for record in batch.quarantined:

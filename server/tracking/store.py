@@ -4,34 +4,41 @@ All of it works on psycopg's connection inside the caller's transaction, because
 place in SQLAlchemy and a batch of a thousand rows should cost one statement a table.
 """
 
-import math
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
+import numpy as np
 import psycopg
 from sqlalchemy.orm import Session
 
 from geo.fix import SOURCES, QualityFlag
+from server.db.binary import pack, uuids
 from server.db.geometry import point_sql
-from server.tracking.models import Via
-from server.tracking.records import DeviceRef, FixRecord
+from server.tracking.columns import VIAS, FixTable
+from server.tracking.records import DeviceRef
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 Counts = dict[tuple[int, UUID, date], int]
+"""New rows by tenant, device and UTC day of receipt."""
 
-_NAN = math.nan
-_VIAS = tuple(Via)
-_SOURCE_CODES = {source: code for code, source in enumerate(SOURCES, start=1)}
-_VIA_CODES = {via: code for code, via in enumerate(_VIAS, start=1)}
-_MOCK_CODES = {None: -1, False: 0, True: 1}
-
-# One staged row in PostgreSQL's binary COPY format: a count of fields, then each with its
+# One staged row in PostgreSQL's binary COPY format: a count of fields, then each behind its
 # length. Unknown numbers are NaN, unknown codes negative or 0, and become NULL in the SELECT.
-_ROW = struct.Struct("!hiiidiqididididididididihihihihiiihi")
-_FIELDS = 18
+_STAGED: Final = (
+    ("device_no", ">i4"), ("fixed_s", ">f8"), ("key", ">i8"), ("received_s", ">f8"),
+    ("sent_s", ">f8"), ("lon_deg", ">f8"), ("lat_deg", ">f8"), ("accuracy_m", ">f8"),
+    ("altitude_m", ">f8"), ("speed_mps", ">f8"), ("course_deg", ">f8"), ("battery_pct", ">i2"),
+    ("source", ">i2"), ("trigger", ">i2"), ("mock", ">i2"), ("flags", ">i4"), ("via", ">i2"),
+)  # fmt: skip
+_COPY_ROW: Final = np.dtype(
+    [
+        ("fields", ">i2"),
+        *[pair for name, kind in _STAGED for pair in ((f"{name}:size", ">i4"), (name, kind))],
+        ("raw:size", ">i4"),
+    ]
+)
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 
@@ -93,19 +100,23 @@ ON CONFLICT (tenant_id, employee_id) DO UPDATE SET
 WHERE (excluded.fixed_at, excluded.msg_key) > (p.fixed_at, p.msg_key)
 """
 _UPSERT_POSITIONS: Final = f"""
-{INTO_LAST_POSITIONS}
-SELECT tenant_id, employee_id, device_id, to_timestamp(fixed_s), to_timestamp(received_s),
-    msg_key, {point_sql("lon", "lat")}, accuracy_m, speed_mps, course_deg,
-    battery_pct, source, flags, roster_entry_id
-FROM unnest(%(tenant_id)s::int[], %(employee_id)s::uuid[], %(device_id)s::uuid[],
-    %(fixed_s)s::float8[], %(received_s)s::float8[], %(msg_key)s::int8[], %(lon)s::float8[],
-    %(lat)s::float8[], %(accuracy_m)s::float8[], %(speed_mps)s::float8[],
-    %(course_deg)s::float8[], %(battery_pct)s::int2[], %(source)s::text[],
-    %(flags)s::int[], %(roster_entry_id)s::uuid[])
-    AS n (tenant_id, employee_id, device_id, fixed_s, received_s, msg_key, lon, lat,
-        accuracy_m, speed_mps, course_deg, battery_pct, source, flags, roster_entry_id)
-{NEWER_ONLY}
-RETURNING p.tenant_id, p.employee_id
+WITH given AS (
+    SELECT * FROM unnest(%(tenant_id)s::int[], %(employee_id)s::uuid[], %(device_id)s::uuid[],
+        %(fixed_s)s::float8[], %(received_s)s::float8[], %(msg_key)s::int8[], %(lon)s::float8[],
+        %(lat)s::float8[], %(accuracy_m)s::float8[], %(speed_mps)s::float8[],
+        %(course_deg)s::float8[], %(battery_pct)s::int2[], %(source)s::int2[],
+        %(flags)s::int[], %(roster_entry_id)s::uuid[])
+    WITH ORDINALITY AS n (tenant_id, employee_id, device_id, fixed_s, received_s, msg_key, lon,
+        lat, accuracy_m, speed_mps, course_deg, battery_pct, source, flags, roster_entry_id, no)
+), moved AS (
+    {INTO_LAST_POSITIONS}
+    SELECT tenant_id, employee_id, device_id, to_timestamp(fixed_s), to_timestamp(received_s),
+        msg_key, {point_sql("lon", "lat")}, accuracy_m, speed_mps, course_deg,
+        battery_pct, (%(sources)s::text[])[source], flags, roster_entry_id
+    FROM given
+    {NEWER_ONLY}
+    RETURNING p.tenant_id, p.employee_id)
+SELECT given.no - 1 FROM given JOIN moved USING (tenant_id, employee_id) ORDER BY given.no
 """  # noqa: S608  # constants
 
 
@@ -117,9 +128,7 @@ def cursor_of(session: Session) -> Cursor:
     return raw.cursor()
 
 
-def insert_fixes(
-    cursor: Cursor, fixes: Sequence[FixRecord], devices: Sequence[DeviceRef]
-) -> Counts:
+def insert_fixes(cursor: Cursor, fixes: FixTable, devices: Sequence[DeviceRef]) -> Counts:
     """Insert fixes that are not there yet.
 
     Parameters
@@ -131,62 +140,39 @@ def insert_fixes(
     -------
     New rows by tenant, device and UTC day of receipt. About 8 µs a row, database included.
     """
-    if not fixes:
+    if not len(fixes):
         return {}
     cursor.execute(_CREATE_STAGE)
     with cursor.copy("COPY staged_fixes FROM STDIN (FORMAT binary)") as copy:
         copy.write(copy_bytes(fixes))
-    no_time = int(QualityFlag.NO_TST)
-    known = _UNKNOWN_TIME if any(fix.flags & no_time for fix in fixes) else ""
+    untimed = fixes.rows["flags"] & int(QualityFlag.NO_TST)
+    known = _UNKNOWN_TIME if untimed.any() else ""
     cursor.execute(
         _INSERT_FIXES.format(known=known).encode(),
         {
             "sources": [source.value for source in SOURCES],
-            "vias": [via.value for via in _VIAS],
-            "numbers": list(range(len(devices))),
-            "tenants": [device.tenant_id for device in devices],
-            "devices": [device.device_id for device in devices],
-            "people": [device.employee_id for device in devices],
+            "vias": [via.value for via in VIAS],
+            "numbers": pack("int4", np.arange(len(devices))),
+            "tenants": pack("int4", [device.tenant_id for device in devices]),
+            "devices": pack("uuid", uuids([device.device_id for device in devices])),
+            "people": pack("uuid", uuids([device.employee_id for device in devices])),
         },
     )
     return {(tenant, device, on): count for tenant, device, on, count in cursor}
 
 
-def copy_bytes(fixes: Iterable[FixRecord]) -> bytes:
-    """Return fixes as one binary COPY stream for the staging table. About 1 µs a row."""
-    parts = [_HEADER]
-    pack = _ROW.pack
-    for record in fixes:
-        fix = record.fix
-        trigger = fix.trigger
-        battery = fix.battery_pct
-        raw = fix.raw
-        parts += (
-            pack(
-                _FIELDS,
-                4, record.device_no,
-                8, fix.fixed_s,
-                8, fix.key,
-                8, record.received_s,
-                8, _NAN if fix.sent_s is None else fix.sent_s,
-                8, fix.lon_deg,
-                8, fix.lat_deg,
-                8, _NAN if fix.accuracy_m is None else fix.accuracy_m,
-                8, _NAN if fix.altitude_m is None else fix.altitude_m,
-                8, _NAN if fix.speed_mps is None else fix.speed_mps,
-                8, _NAN if fix.course_deg is None else fix.course_deg,
-                2, -1 if battery is None else battery,
-                2, _SOURCE_CODES[fix.source],
-                2, 0 if trigger is None else ord(trigger),
-                2, _MOCK_CODES[fix.mock],
-                4, record.flags,
-                2, _VIA_CODES[record.via],
-                len(raw),
-            ),
-            raw,
-        )  # fmt: skip
-    parts.append(_TRAILER)
-    return b"".join(parts)
+def copy_bytes(fixes: FixTable) -> bytes:
+    """Return fixes as one binary COPY stream for the staging table. About 0.5 µs a row."""
+    rows = np.empty(len(fixes), dtype=_COPY_ROW)
+    rows["fields"] = len(_STAGED) + 1
+    for name, kind in _STAGED:
+        rows[f"{name}:size"] = np.dtype(kind).itemsize
+        rows[name] = fixes.rows[name]
+    raw = fixes.raw.tolist()
+    rows["raw:size"] = [len(message) for message in raw]
+    fixed, width = rows.tobytes(), _COPY_ROW.itemsize
+    starts = [fixed[at : at + width] for at in range(0, len(fixed), width)]
+    return b"".join((_HEADER, *chain.from_iterable(zip(starts, raw, strict=True)), _TRAILER))
 
 
 def insert_events(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> Counts:
@@ -237,27 +223,34 @@ def upsert_quarantine(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> l
     return [bool(row[0]) for row in cursor]
 
 
-def upsert_positions(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> set[tuple[int, UUID]]:
+def upsert_positions(cursor: Cursor, columns: Mapping[str, Any]) -> list[int]:
     """Replace the last position of people by newer ones; at most one row a person.
+
+    Parameters
+    ----------
+    columns : array parameters, ordered by tenant and person, so that writers never deadlock.
 
     Returns
     -------
-    Tenant and person of those whose position is a new one now.
+    Numbers of the rows that are somebody's last position now, ascending.
     """
     cursor.execute(_UPSERT_POSITIONS.encode(), columns)
-    return {(tenant_id, employee_id) for tenant_id, employee_id in cursor}
+    return [int(row[0]) for row in cursor]
 
 
-def upsert_health(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> None:
+def upsert_health(cursor: Cursor, columns: Mapping[str, Any]) -> None:
     """Note what devices said of themselves; old news never replaces newer ones."""
     cursor.execute(
         """
         INSERT INTO device_health AS h (tenant_id, device_id, seen_at, fixed_at, battery_pct,
             charging, connection, mode, lost_at, status)
-        SELECT * FROM unnest(%(tenant_id)s::int[], %(device_id)s::uuid[],
-            %(seen_at)s::timestamptz[], %(fixed_at)s::timestamptz[], %(battery_pct)s::int2[],
-            %(charging)s::bool[], %(connection)s::text[], %(mode)s::text[],
-            %(lost_at)s::timestamptz[], %(status)s::jsonb[])
+        SELECT tenant_id, device_id, to_timestamp(seen_s), to_timestamp(fixed_s), battery_pct,
+            charging = 1, connection, mode, to_timestamp(lost_s), status
+        FROM unnest(%(tenant_id)s::int[], %(device_id)s::uuid[], %(seen_s)s::float8[],
+            %(fixed_s)s::float8[], %(battery_pct)s::int2[], %(charging)s::int2[],
+            %(connection)s::text[], %(mode)s::text[], %(lost_s)s::float8[], %(status)s::jsonb[])
+            AS n (tenant_id, device_id, seen_s, fixed_s, battery_pct, charging, connection, mode,
+                lost_s, status)
         ON CONFLICT (tenant_id, device_id) DO UPDATE SET
             seen_at = greatest(h.seen_at, excluded.seen_at),
             fixed_at = greatest(h.fixed_at, excluded.fixed_at),
@@ -276,21 +269,22 @@ def upsert_health(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> None:
     )
 
 
-def insert_touched(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> None:
+def insert_touched(cursor: Cursor, columns: Mapping[str, Any]) -> None:
     """Queue person-days for the engine and wake it at commit."""
     cursor.execute(
         """
-        INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at)
-        SELECT t.tenant_id, t.employee_id, t.work_on, to_timestamp(t.since_s)
-        FROM unnest(%(tenant_id)s::int[], %(employee_id)s::uuid[], %(work_on)s::date[],
-            %(since_s)s::float8[]) AS t (tenant_id, employee_id, work_on, since_s)
+        WITH queued AS (
+            INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at)
+            SELECT t.tenant_id, t.employee_id, t.work_on, to_timestamp(t.since_s)
+            FROM unnest(%(tenant_id)s::int[], %(employee_id)s::uuid[], %(work_on)s::date[],
+                %(since_s)s::float8[]) AS t (tenant_id, employee_id, work_on, since_s))
+        SELECT pg_notify('touched', '')
         """,
         columns,
     )
-    cursor.execute("SELECT pg_notify('touched', '')")
 
 
-def add_to_ledger(cursor: Cursor, columns: Mapping[str, Sequence[Any]]) -> None:
+def add_to_ledger(cursor: Cursor, columns: Mapping[str, Any]) -> None:
     """Add counts of outcomes; rows ordered by key, so that two writers never deadlock."""
     cursor.execute(
         """
