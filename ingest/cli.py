@@ -11,46 +11,66 @@ from typing import Any
 import click
 
 from geo.cli import BadInput, OneLineCommand
-from geo.fix import from_epoch_s
+from geo.fix import QualityFlag, from_epoch_s
+from geo.verdict import format_utc
 from ingest.topics import parse_topic
-from ingest.wire import Cell, Decoded, DeviceEvent, Ignored, Reason, Rejection, WireFix
+from ingest.wire import (
+    AccessPoint,
+    Cell,
+    Decoded,
+    DeviceEvent,
+    Ignored,
+    RadioScan,
+    Reason,
+    Rejection,
+    WireFix,
+)
+from ingest.wire.formats import BY_NAME, decode_safely
 from ingest.wire.instants import Envelope
 from ingest.wire.owntracks import MAX_BATCH_BYTES
-from ingest.wire.owntracks import decode as decode_owntracks
 
-FORMATS = ("owntracks", "osmand", "overland", "network-survey", "geosubmit", "mlp")
+# The last one is no door of ours: carriers answer in it.
+FORMATS = (*BY_NAME, "mlp")
 
 
 @click.command(cls=OneLineCommand)
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
-@click.option("--topic", help="Topic it came on, owntracks/USER/DEVICE; gives `device`.")
+@click.option("--topic", help="Topic it came on; gives `device`. owntracks/USER/DEVICE and such.")
 @click.option("--secret", help="Secret of OwnTracks payload encryption.")
 def decode(format_name: str, topic: str | None, secret: str | None) -> None:
     """Decode one message from standard input to JSON.
 
+    For osmand the input is path and query of the request, a form, or a JSON body; for
+    network-survey a record or an array of records, of which those of one scan make one fix.
+
     Answers a list of fixes and events, or {"rejected": REASON, "detail": …}; of an array
     each member that cannot be stored is such an object in its place. Times are UTC,
-    positions WGS-84 degrees, speeds m/s; what is unknown is null, never 0. Times are not
-    compared with this machine's clock.
+    positions WGS-84 degrees, speeds m/s, signals dBm; what is unknown is null, never 0. A
+    message with cells and no position is a fix whose lon and lat are null. Without --topic
+    `device` is what the payload claims, null for owntracks. Times are not compared with
+    this machine's clock.
     """
-    if format_name != "owntracks":
-        message = f"format {format_name} is not in this version; it decodes: owntracks"
+    if format_name not in BY_NAME:
+        message = f"format {format_name} is not in this version; it decodes: {', '.join(BY_NAME)}"
         raise BadInput(message)
     payload = sys.stdin.buffer.read(MAX_BATCH_BYTES + 1)
-    answer = _decode(payload.rstrip(b"\r\n"), topic, secret)
+    answer = _decode(format_name, payload.rstrip(b"\r\n"), topic, secret)
     click.echo(json.dumps(answer, ensure_ascii=False, separators=(", ", ": ")))
 
 
 def _decode(
-    payload: bytes, topic: str | None, secret: str | None
+    format_name: str, payload: bytes, topic: str | None, secret: str | None
 ) -> dict[str, Any] | list[dict[str, Any]]:
+    known = BY_NAME[format_name]
     device = None
     if topic is not None:
         parsed = parse_topic(topic)
         if isinstance(parsed, Rejection):
             return _rejected(parsed)
+        if parsed.root != known.root:
+            return _rejected(Rejection(Reason.TOPIC, f"not a topic of {format_name}"))
         device = parsed.username
-    results = decode_owntracks(payload, Envelope(username=device, secret=secret))
+    results = decode_safely(known, payload, Envelope(username=device, secret=secret))
     only = results[0] if len(results) == 1 else None
     if isinstance(only, Rejection) and not (only.raw and payload.lstrip().startswith(b"[")):
         return _rejected(only)
@@ -66,34 +86,39 @@ def _rejected(rejection: Rejection) -> dict[str, Any]:
 
 
 def _shown(result: Decoded, device: str | None) -> dict[str, Any]:
-    if isinstance(result, WireFix):
+    if isinstance(result, DeviceEvent):
         return {
-            "type": "fix",
+            "type": "event",
+            "kind": result.kind.value,
             "device": device,
-            "fixed_at": _time(result.fixed_s),
-            "lon": result.lon_deg,
-            "lat": result.lat_deg,
-            "accuracy_m": _float(result.accuracy_m),
-            "speed_mps": result.speed_mps,
-            "course_deg": _float(result.course_deg),
-            "altitude_m": _float(result.altitude_m),
-            "battery_pct": result.battery_pct,
-            "mock": result.mock,
-            "source": result.source.value,
-            "trigger": result.trigger,
-            "sent_at": _time(result.sent_s),
-            "charging": result.charging,
-            "connection": result.connection,
-            "flags": list(result.as_fix().flags.names()) if math.isfinite(result.fixed_s) else [],
-            "cells": [_cell(cell) for cell in result.cells],
+            "at": _time(result.at_s),
+            **result.body,
         }
-    assert isinstance(result, DeviceEvent)
+    assert isinstance(result, (WireFix, RadioScan))
+    fix = result if isinstance(result, WireFix) else None
+    source = None if fix is None else fix.source.value
     return {
-        "type": "event",
-        "kind": result.kind.value,
-        "device": device,
-        "at": _time(result.at_s),
-        **result.body,
+        "type": "fix",
+        "device": device or result.claimed,
+        "fixed_at": _time(result.fixed_s),
+        "lon": None if fix is None else fix.lon_deg,
+        "lat": None if fix is None else fix.lat_deg,
+        "accuracy_m": None if fix is None else _float(fix.accuracy_m),
+        "speed_mps": None if fix is None else _float(fix.speed_mps),
+        "course_deg": None if fix is None else _float(fix.course_deg),
+        "altitude_m": None if fix is None else _float(fix.altitude_m),
+        "battery_pct": result.battery_pct,
+        "mock": result.mock,
+        "source": source,
+        "trigger": result.trigger,
+        "sent_at": _time(result.sent_s),
+        "charging": result.charging,
+        "connection": result.connection,
+        "flags": list(QualityFlag(result.flags).names()),
+        "cells": [_cell(cell) for cell in result.cells],
+        "wifi": [_cell(point) for point in result.wifi],
+        "dropped": list(result.dropped),
+        **(result.extras or {}),
     }
 
 
@@ -102,14 +127,18 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {name: getattr(cell, name) for name in cell.__struct_fields__}
+_ONLY_IF_KNOWN = frozenset({"unit", "age_s"})
+
+
+def _cell(cell: Cell | AccessPoint) -> dict[str, Any]:
+    values = {name: getattr(cell, name) for name in cell.__struct_fields__}
+    return {n: v for n, v in values.items() if v is not None or n not in _ONLY_IF_KNOWN}
 
 
 def _time(epoch_s: float | None) -> str | None:
     if epoch_s is None or not math.isfinite(epoch_s):
         return None
-    return from_epoch_s(epoch_s).isoformat().replace("+00:00", "Z")
+    return format_utc(from_epoch_s(epoch_s))
 
 
 @click.command()
