@@ -104,7 +104,7 @@ class LocateQuestion(Struct):
 
     id: str
     employee_id: str
-    state: Literal["asked", "sent", "answered", "unanswered", "refused"]
+    state: Literal["asked", "sent", "carrier", "answered", "unanswered", "refused"]
     words: str
     purpose: str
     asked_at: float

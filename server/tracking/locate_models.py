@@ -24,7 +24,7 @@ class LocateRequest(Base):
         Index(
             "ix_locate_requests_open",
             "due_at",
-            postgresql_where=text("state IN ('asked', 'sent')"),
+            postgresql_where=text("state IN ('asked', 'carrier', 'sent')"),
         ),
     )
 

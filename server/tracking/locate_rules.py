@@ -13,6 +13,8 @@ class LocateState(StrEnum):
     """Written down; no phone has the command yet."""
     SENT = "sent"
     """The broker has the command for at least one phone."""
+    CARRIER = "carrier"
+    """The phone's time is over and a carrier is being asked."""
     ANSWERED = "answered"
     UNANSWERED = "unanswered"
     """Nobody knew anything, not even an old position of this shift."""
@@ -20,7 +22,7 @@ class LocateState(StrEnum):
     """Not asked at all, or given up because the duty ended."""
 
 
-OPEN_STATES: Final = frozenset({LocateState.ASKED, LocateState.SENT})
+OPEN_STATES: Final = frozenset({LocateState.ASKED, LocateState.SENT, LocateState.CARRIER})
 """Questions somebody still waits for."""
 
 

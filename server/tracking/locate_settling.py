@@ -20,6 +20,7 @@ from server.tracking.locate_models import LocateRequest
 from server.tracking.locate_rules import (
     OPEN_STATES,
     AnsweredBy,
+    LocatePurpose,
     LocateState,
     Refusal,
     StepOutcome,
@@ -28,6 +29,8 @@ from server.tracking.models import FixRow, LastPosition
 
 # Phones' clocks differ; an answer names its trigger, so an old time does not hide it.
 _CLOCK_MARGIN: Final = timedelta(minutes=10)
+_CARRIER_TIME: Final = timedelta(seconds=60)
+"""Longer than a carrier may take; then its question goes on without it."""
 _REPLY: Final = "r"
 _Found = tuple[UUID, datetime, int, float | None, str, float, float]
 _CELL_SOURCES: Final = (Source.CELL.value, Source.LBS.value)
@@ -57,8 +60,20 @@ class CarrierSays:
     refusal: str | None = None
 
 
-AskCarrier = Callable[[Session, LocateRequest], CarrierSays]
-"""Asks the person's carrier, in the transaction of the request; never raises for a refusal."""
+@dataclass(frozen=True, slots=True)
+class CarrierQuestion:
+    """A question that this worker, and no other, is to ask a carrier now."""
+
+    tenant_id: int
+    request_id: UUID
+    employee_id: UUID
+    purpose: LocatePurpose
+    asker_id: UUID
+    asker_name: str
+
+
+AskCarrier = Callable[[CarrierQuestion], CarrierSays]
+"""Asks the person's carrier, outside any transaction; a refusal is an answer, not an error."""
 
 
 def open_questions(session: Session, *, limit: int = 50) -> list[tuple[int, UUID]]:
@@ -73,68 +88,118 @@ def open_questions(session: Session, *, limit: int = 50) -> list[tuple[int, UUID
 
 
 def settle_question(
-    session: Session,
-    clock: Clock,
-    *,
-    tenant_id: int,
-    request_id: UUID,
-    ask_carrier: AskCarrier | None = None,
-) -> LocateState | None:
+    session: Session, clock: Clock, *, tenant_id: int, request_id: UUID, carriers: bool = False
+) -> CarrierQuestion | None:
     """Bring one question further, if there is anything to do.
 
-    Before its time-out only the phone's own answer counts. After it: the carrier, then the
-    newer of a position from cells and the last one known, of this duty only. When the duty
-    ends first, nobody is told anything.
+    Before its time-out only the phone's own answer counts. After it the carrier is asked, if
+    there is one to ask; then the newer of a position from cells and the last one known
+    answers, of this duty only. A phone that answers meanwhile comes first. When the duty ends
+    first, nobody is told anything.
 
     Parameters
     ----------
     session : one transaction, of the engine's role.
-    ask_carrier : None where there is no carrier to ask.
+    tenant_id, request_id : one of `open_questions`; nothing happens when another worker has it.
+    carriers : whether this worker can ask carriers.
 
     Returns
     -------
-    The state it is in now; None when another worker has it or it was settled before.
+    What to ask a carrier after the commit; give its answer to `settle_by_carrier`. A worker
+    that dies over it leaves a question that goes on without the carrier.
     """
-    request = session.scalar(
+    request = _open(session, tenant_id=tenant_id, request_id=request_id)
+    if request is None:
+        return None
+    now = clock.now()
+    duty = _duty_or_end(session, request, now)
+    if duty is None or _answer_by_phone(session, request, now) or now < request.due_at:
+        return None
+    if request.state is LocateState.CARRIER:
+        _note(request, now, "carrier", StepOutcome.NO_ANSWER)
+        _use_what_is_known(session, request, duty, now)
+        return None
+    _settle_phone(request, now)
+    if not carriers:
+        _note(request, now, "carrier", StepOutcome.NOT_SET_UP)
+        _use_what_is_known(session, request, duty, now)
+        return None
+    request.state = LocateState.CARRIER
+    request.due_at = now + _CARRIER_TIME
+    _note(request, now, "carrier", StepOutcome.WAITING)
+    session.flush()
+    return CarrierQuestion(
+        tenant_id,
+        request.id,
+        request.employee_id,
+        request.purpose,
+        request.asker_id,
+        request.asker_name,
+    )
+
+
+def settle_by_carrier(
+    session: Session, clock: Clock, asked: CarrierQuestion, says: CarrierSays
+) -> None:
+    """Take what a carrier said; without a place what is known answers.
+
+    Nothing happens when the question was settled meanwhile, by the phone or by the end of
+    the duty.
+    """
+    # Another worker may be looking at it this moment; the answer must not be lost over that.
+    request = _open(session, tenant_id=asked.tenant_id, request_id=asked.request_id, wait=True)
+    if request is None:
+        return
+    now = clock.now()
+    duty = _duty_or_end(session, request, now)
+    if duty is None or _answer_by_phone(session, request, now):
+        return
+    if says.place is not None:
+        _note(request, now, "carrier", StepOutcome.ANSWERED)
+        _answer(request, now, AnsweredBy.CARRIER, says.place)
+    else:
+        refused = StepOutcome.REFUSED if says.refusal else StepOutcome.NOT_SET_UP
+        _note(request, now, "carrier", refused, says.refusal or "")
+        _use_what_is_known(session, request, duty, now)
+    session.flush()
+
+
+def _open(
+    session: Session, *, tenant_id: int, request_id: UUID, wait: bool = False
+) -> LocateRequest | None:
+    return session.scalar(
         select(LocateRequest)
         .where(
             LocateRequest.tenant_id == tenant_id,
             LocateRequest.id == request_id,
             LocateRequest.state.in_(sorted(OPEN_STATES)),
         )
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=not wait)
     )
-    if request is None:
-        return None
-    now = clock.now()
-    duty = duty_now(session, tenant_id=tenant_id, employee_id=request.employee_id, now=now)
+
+
+def _duty_or_end(session: Session, request: LocateRequest, now: datetime) -> DutyWindow | None:
+    duty = duty_now(session, tenant_id=request.tenant_id, employee_id=request.employee_id, now=now)
     if duty is None:
         _close(request, now, LocateState.REFUSED, refusal=Refusal.DUTY_ENDED.value)
-    elif (place := _reply(session, request, now)) is not None:
-        _note(request, now, "phone", StepOutcome.ANSWERED)
-        by = AnsweredBy.CELL if place.source in _CELL_SOURCES else AnsweredBy.PHONE
-        _answer(request, now, by, place)
-    elif now >= request.due_at:
-        _fall_back(session, request, duty, now, ask_carrier)
+        session.flush()
+    return duty
+
+
+def _answer_by_phone(session: Session, request: LocateRequest, now: datetime) -> bool:
+    place = _reply(session, request, now)
+    if place is None:
+        return False
+    _note(request, now, "phone", StepOutcome.ANSWERED)
+    by = AnsweredBy.CELL if place.source in _CELL_SOURCES else AnsweredBy.PHONE
+    _answer(request, now, by, place)
     session.flush()
-    return request.state
+    return True
 
 
-def _fall_back(
-    session: Session,
-    request: LocateRequest,
-    duty: DutyWindow,
-    now: datetime,
-    ask_carrier: AskCarrier | None,
+def _use_what_is_known(
+    session: Session, request: LocateRequest, duty: DutyWindow, now: datetime
 ) -> None:
-    _settle_phone(request, now)
-    says = CarrierSays() if ask_carrier is None else ask_carrier(session, request)
-    if says.place is not None:
-        _note(request, now, "carrier", StepOutcome.ANSWERED)
-        _answer(request, now, AnsweredBy.CARRIER, says.place)
-        return
-    refused = StepOutcome.REFUSED if says.refusal else StepOutcome.NOT_SET_UP
-    _note(request, now, "carrier", refused, says.refusal or "")
     known = _last_known(session, request, duty)
     cells = _by_cells(session, request, duty, now)
     if cells is not None and (known is None or cells.fixed_at >= known.fixed_at):
@@ -146,6 +211,7 @@ def _fall_back(
     else:
         _note(request, now, "last_known", StepOutcome.NOTHING)
         _close(request, now, LocateState.UNANSWERED, refusal=Refusal.NOTHING_KNOWN.value)
+    session.flush()
 
 
 def _settle_phone(request: LocateRequest, now: datetime) -> None:

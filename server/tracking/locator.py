@@ -7,6 +7,7 @@ thread and a connection of its own.
 
 import logging
 import threading
+from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Final
 
@@ -16,8 +17,16 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import Clock
 from server.db.session import unit_of_work
+from server.errors import OutpostError
 from server.tracking.locate_outbox import forget_old_commands
-from server.tracking.locate_settling import AskCarrier, open_questions, settle_question
+from server.tracking.locate_settling import (
+    AskCarrier,
+    CarrierQuestion,
+    CarrierSays,
+    open_questions,
+    settle_by_carrier,
+    settle_question,
+)
 
 POLL_S: Final = 0.5
 _RETRY_S: Final = 2.0
@@ -34,6 +43,7 @@ class Locator(threading.Thread):
     sessions : of the engine's role.
     clock : decides time-outs.
     ask_carrier : asks a person's carrier; None where there is none.
+    aside : runs what takes long; in place when left out.
     """
 
     def __init__(
@@ -42,11 +52,13 @@ class Locator(threading.Thread):
         clock: Clock,
         *,
         ask_carrier: AskCarrier | None = None,
+        aside: Executor | None = None,
     ) -> None:
         super().__init__(name="locator", daemon=True)
         self._sessions = sessions
         self._clock = clock
         self._ask_carrier = ask_carrier
+        self._aside = aside
         self._stopped = threading.Event()
         self._tidied_at = clock.now() - _TIDY_EVERY
 
@@ -61,13 +73,19 @@ class Locator(threading.Thread):
             waiting = open_questions(session)
         for tenant_id, request_id in waiting:
             with unit_of_work(self._sessions, tenant_id=None) as session:
-                settle_question(
+                question = settle_question(
                     session,
                     self._clock,
                     tenant_id=tenant_id,
                     request_id=request_id,
-                    ask_carrier=self._ask_carrier,
+                    carriers=self._ask_carrier is not None,
                 )
+            if question is None:
+                continue
+            if self._aside is None:
+                self._carry(question)
+            else:
+                self._aside.submit(self._carry, question)
         return len(waiting)
 
     def run(self) -> None:
@@ -86,6 +104,23 @@ class Locator(threading.Thread):
         self._stopped.set()
         if self.ident is not None:
             self.join(30)
+
+    def _carry(self, question: CarrierQuestion) -> None:
+        """Ask a carrier and take its answer; what goes wrong is left to the time-out."""
+        ask = self._ask_carrier
+        if ask is None:
+            return
+        try:
+            says = ask(question)
+        except (OSError, ValueError, OutpostError, DBAPIError, psycopg.Error) as error:
+            # Its text may quote a number; the question goes on without the carrier.
+            _log.warning("a carrier could not be asked: %s", type(error).__name__)
+            says = CarrierSays(refusal="provider_failure")
+        try:
+            with unit_of_work(self._sessions, tenant_id=None) as session:
+                settle_by_carrier(session, self._clock, question, says)
+        except (DBAPIError, psycopg.Error) as error:
+            _log.warning("a carrier's answer is lost, the database is away: %s", error)
 
     def _tidy(self) -> None:
         now = self._clock.now()

@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Final
 
@@ -13,11 +14,13 @@ from sqlalchemy import Engine as Database
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from server.carriers.services import desk_of
 from server.clock import Clock, SystemClock
 from server.db.engine import make_engine, make_session_factory
 from server.settings import Settings
 from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher
+from server.tracking.locate_carriers import carrier_asker
 from server.tracking.locator import Locator
 
 _log = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ _log = logging.getLogger(__name__)
 POLL_S: Final = 0.5
 DUE_EVERY_S: Final = 1.0
 BEGUN_EVERY_S: Final = 5.0
+_CARRIERS_AT_ONCE: Final = 2
 _BACK_OFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -47,18 +51,26 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
         signal.signal(number, end)
     database = make_engine(
         settings.database_url,
-        pool_size=2,
+        # The worker, the locator, and what carriers answer.
+        pool_size=2 + _CARRIERS_AT_ONCE,
         statement_timeout_s=120.0,
         application_name="outpost-engine",
     )
     redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
     sessions, clock = make_session_factory(database), clock or SystemClock()
-    locator = Locator(sessions, clock)
+    carriers = ThreadPoolExecutor(_CARRIERS_AT_ONCE, thread_name_prefix="carrier")
+    locator = Locator(
+        sessions,
+        clock,
+        ask_carrier=carrier_asker(desk_of(settings, sessions, clock)),
+        aside=carriers,
+    )
     try:
         locator.start()
         work(Engine(sessions, clock, LivePublisher(redis)), database, stop)
     finally:
         locator.stop()
+        carriers.shutdown(cancel_futures=True)
         redis.close()
         database.dispose()
 

@@ -29,6 +29,8 @@ STEPS: Mapping[tuple[str, str], LazyString] = {
     ("phone", "no_phone"): _l("No phone of this person takes questions"),
     ("phone", "answered"): _l("The phone answered"),
     ("phone", "no_answer"): _l("The phone did not answer in time"),
+    ("carrier", "waiting"): _l("The carrier is being asked"),
+    ("carrier", "no_answer"): _l("The carrier did not answer in time"),
     ("carrier", "not_set_up"): _l("No carrier is set up to be asked"),
     ("carrier", "answered"): _l("The carrier answered"),
     ("carrier", "refused"): _l("The carrier gave no position"),
@@ -63,6 +65,8 @@ def state_words(view: LocateView) -> str:
         return _("Asking the phone…")
     if view.state is LocateState.SENT:
         return _("The phone was asked. Waiting for its answer…")
+    if view.state is LocateState.CARRIER:
+        return _("The phone was silent. Asking the carrier…")
     if view.state is LocateState.ANSWERED and view.answered_by is not None:
         return _("Answered by %(by)s", by=ANSWERED_BY[view.answered_by])
     return str(REFUSALS.get(view.refusal or "", view.refusal or ""))

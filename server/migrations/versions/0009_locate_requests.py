@@ -72,7 +72,7 @@ def upgrade() -> None:
         "ix_locate_requests_open",
         "locate_requests",
         ["due_at"],
-        postgresql_where=sa.text("state IN ('asked', 'sent')"),
+        postgresql_where=sa.text("state IN ('asked', 'carrier', 'sent')"),
     )
     op.create_table(
         "phone_commands",

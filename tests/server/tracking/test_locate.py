@@ -6,14 +6,12 @@ from uuid import UUID
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from geo.fix import QualityFlag, Source
 from server.audit.queries import looks_at
 from server.errors import InvalidInput, NotFound, TooManyRequests
 from server.people.services import revoke_device
 from server.tracking.locate import COMMANDS_CHANNEL, Question, ask_where
-from server.tracking.locate_models import LocateRequest
 from server.tracking.locate_outbox import (
     forget_old_commands,
     note_published,
@@ -27,7 +25,7 @@ from server.tracking.locate_rules import (
     LocateState,
     Refusal,
 )
-from server.tracking.locate_settling import CarrierSays, Place
+from server.tracking.locate_settling import CarrierQuestion, CarrierSays, Place, settle_question
 from server.tracking.locator import Locator
 from tests.factories.asker import Asker, asker
 from tests.factories.company import Company
@@ -184,8 +182,8 @@ def test_the_carrier_is_asked_after_the_phone_and_before_what_is_old(
     worker.send([worker.fix(NOON - minutes(7))])
     calls: list[UUID] = []
 
-    def carrier(_session: Session, request: LocateRequest) -> CarrierSays:
-        calls.append(request.employee_id)
+    def carrier(question: CarrierQuestion) -> CarrierSays:
+        calls.append(question.employee_id)
         return CarrierSays(
             Place(
                 lon_deg=121.5,
@@ -215,13 +213,68 @@ def test_a_carrier_that_refuses_says_why_and_the_chain_goes_on(
     lead = asker(acme)
     asked = ask(acme, lead, worker.employee_id)
     acme.clock.advance(minutes(1))
-    settle(acme, lambda _session, _request: CarrierSays(refusal="consent_withdrawn"))
+    settle(acme, lambda _question: CarrierSays(refusal="consent_withdrawn"))
     found = seen(acme, lead, asked)
     assert (found.state, found.refusal) == (LocateState.UNANSWERED, Refusal.NOTHING_KNOWN)
     assert ("carrier", "refused", "consent_withdrawn") in [
         (s.what, s.outcome, s.detail) for s in found.steps
     ]
     assert found.answer is None
+
+
+def test_a_phone_that_answers_while_the_carrier_is_asked_comes_first(
+    acme: Company, worker: Phone
+) -> None:
+    lead = asker(acme)
+
+    def carrier(_question: CarrierQuestion) -> CarrierSays:
+        assert seen(acme, lead, asked).state is LocateState.CARRIER
+        worker.send([worker.fix(NOON + minutes(1), late=SECOND)])
+        return CarrierSays(refusal="absent")
+
+    asked = ask(acme, lead, worker.employee_id)
+    acme.clock.advance(minutes(1))
+    settle(acme, carrier)
+    assert seen(acme, lead, asked).answered_by is AnsweredBy.PHONE
+
+
+def test_a_worker_that_dies_over_a_carrier_leaves_a_question_that_ends(
+    acme: Company, worker: Phone
+) -> None:
+    lead = asker(acme)
+    worker.send([worker.fix(NOON - minutes(7))])
+    asked = ask(acme, lead, worker.employee_id)
+    acme.clock.advance(minutes(1))
+    with acme.engine_transaction() as session:
+        claimed = settle_question(
+            session,
+            acme.clock,
+            tenant_id=acme.tenant_id,
+            request_id=asked.request_id,
+            carriers=True,
+        )
+    assert claimed is not None
+    settle(acme, lambda _question: pytest.fail("asked twice"))
+    assert seen(acme, lead, asked).state is LocateState.CARRIER
+    acme.clock.advance(minutes(1))
+    settle(acme, lambda _question: pytest.fail("asked twice"))
+    found = seen(acme, lead, asked)
+    assert found.answered_by is AnsweredBy.LAST_KNOWN
+    assert ("carrier", "no_answer") in [(s.what, s.outcome) for s in found.steps]
+
+
+def test_a_carrier_that_breaks_is_a_carrier_that_does_not_know(
+    acme: Company, worker: Phone
+) -> None:
+    def carrier(_question: CarrierQuestion) -> CarrierSays:
+        raise OSError("number 13800138000 is not for logs")
+
+    lead = asker(acme)
+    worker.send([worker.fix(NOON - minutes(7))])
+    asked = ask(acme, lead, worker.employee_id)
+    acme.clock.advance(minutes(1))
+    settle(acme, carrier)
+    assert seen(acme, lead, asked).answered_by is AnsweredBy.LAST_KNOWN
 
 
 def test_outside_duty_nobody_can_ask_and_the_attempt_is_kept(acme: Company) -> None:

@@ -10,7 +10,7 @@ import { el, fetchJson } from "app/dom";
 import { age, length, t } from "app/i18n";
 
 const NIL = "00000000-0000-0000-0000-000000000000";
-const OPEN = new Set(["asked", "sent"]);
+const OPEN = new Set(["asked", "sent", "carrier"]);
 const POLL_MS = 1000;
 const FRESH_S = 600; // an older question is history, and stands in the list below
 
