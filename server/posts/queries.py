@@ -6,11 +6,13 @@ from datetime import date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, and_, cast, func, select
+from sqlalchemy import ColumnElement, Date, Select, and_, cast, func, select
 from sqlalchemy.orm import Session, aliased
 
 from server.db import tables
 from server.db.geometry import extent_of
+from server.people.policy import was_in_scope
+from server.people.rules import Action, Principal
 from server.posts.duty import (
     DutyPolicies,
     GeoPolicies,
@@ -59,6 +61,7 @@ __all__ = [
     "list_shifts",
     "post_history",
     "roster_between",
+    "roster_in_scope",
     "windows_of_day",
 ]
 
@@ -243,10 +246,34 @@ def list_shifts(session: Session, *, with_retired: bool = False) -> list[ShiftVi
     ]
 
 
+RosterScope = Select[UUID] | ColumnElement[bool]
+"""Whose roster: ids of employees, or a condition on its rows."""
+
+
+def roster_in_scope(
+    principal: Principal, action: Action, *, now: datetime, employee_id: UUID | None = None
+) -> ColumnElement[bool]:
+    """Return which rows of the roster `action` is open to: membership counts on each one's date.
+
+    Parameters
+    ----------
+    employee_id : only this person's rows.
+    """
+    reach = was_in_scope(
+        principal,
+        action,
+        employee_id=RosterEntry.employee_id.expression,
+        on=RosterEntry.on_date.expression,
+        now=now,
+    )
+    return reach if employee_id is None else and_(reach, RosterEntry.employee_id == employee_id)
+
+
 def roster_between(
-    session: Session, employees: Select[UUID], *, first_on: date, last_on: date
+    session: Session, scope: RosterScope, *, first_on: date, last_on: date
 ) -> list[RosterView]:
-    """Return the roster of people over work dates, both included, by date, start and name."""
+    """Return the roster in scope over work dates, both included, by date, start and name."""
+    within = scope if isinstance(scope, ColumnElement) else RosterEntry.employee_id.in_(scope)
     people = tables.employees
     query = (
         select(RosterEntry, people.c.name, Shift.name, Post.name)
@@ -265,7 +292,7 @@ def roster_between(
             Post, and_(Post.tenant_id == RosterEntry.tenant_id, Post.id == RosterEntry.post_id)
         )
         .where(
-            RosterEntry.employee_id.in_(employees),
+            within,
             RosterEntry.on_date.between(first_on, last_on),
             RosterEntry.cancelled_at.is_(None),
         )

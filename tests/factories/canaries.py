@@ -24,9 +24,10 @@ from server.people.rules import Principal
 from server.posts.services import assign_shift, create_post, create_shift
 from server.tracking.services import detect_presence_of_day
 from tests.factories.footprints import absence
-from tests.factories.world import ZONE, TenantWorld, World
+from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
 
-WORK_ON = date(2026, 11, 18)
+WORK_ON = MOVED_ON
+DAY_BEFORE = WORK_ON - timedelta(days=1)
 NOON = datetime(2026, 11, 18, 4, 0, tzinfo=UTC)
 _NINE = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
 
@@ -38,7 +39,9 @@ PLACES: dict[tuple[str, str], tuple[float, float]] = {
 }
 """Longitude and latitude of each branch's post."""
 
-_STAFF = {"north": ("employee", "peer", "other_team"), "south": ("other_branch",)}
+_STAFF = {"north": ("employee", "peer", "other_team"), "south": ("other_branch", "mover")}
+MOVES = {"moved": DAY_BEFORE, "arrived": WORK_ON}
+"""Days of `mover`: the last in north, the first in south."""
 _POST_UNIT = {"north": "n1", "south": "s1"}
 _keys = count(1)
 _FIX = text(
@@ -64,6 +67,7 @@ class Marked:
     """Roster entry of the first of the branch's staff."""
     shifts: dict[tuple[str, str], UUID] = field(default_factory=dict)
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """Also of `mover`: "moved" is the day before in north, "arrived" the first in south."""
 
 
 def place_marks(slug: str, branch: str) -> re.Pattern[str]:
@@ -75,8 +79,8 @@ def place_marks(slug: str, branch: str) -> re.Pattern[str]:
 def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
     """Fill the world with a marked day: posts, roster, fixes, findings, looks.
 
-    Each person of the four walks 400 m away from the post from 10:00 to 10:25, so that
-    each has an off-post finding.
+    Each person walks 400 m away from the post from 10:00 to 10:25, so that each has an
+    off-post finding; `mover` does so in north on the day before, too.
     """
     clock = ManualClock(NOON)
     marked = Marked()
@@ -89,8 +93,8 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
             with unit_of_work(make_session_factory(app), tenant_id=tenant.id) as session:
                 _plan(session, clock, tenant, branch, marked)
             with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
-                for name in _STAFF[branch]:
-                    session.execute(_FIX, _walk(tenant, branch, name))
+                for name, on in _days(branch):
+                    session.execute(_FIX, _walk(tenant, branch, name, on))
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             _judge(session, clock, world, marked)
         with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
@@ -99,6 +103,12 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
         for each in (app, engine, ingest):
             each.dispose()
     return marked
+
+
+def _days(branch: str) -> list[tuple[str, date]]:
+    """Return who was to be at a branch's post on which date."""
+    moved = [("mover", DAY_BEFORE)] if branch == "north" else []
+    return [*((name, WORK_ON) for name in _STAFF[branch]), *moved]
 
 
 def _plan(
@@ -121,14 +131,14 @@ def _plan(
         session, tenant_id=tenant.id, name=f"day of {branch}", starts=time(9), ends=time(18)
     )
     marked.shifts[tenant.slug, branch] = shift_id
-    for name in _STAFF[branch]:
+    for name, on in _days(branch):
         entry_id = assign_shift(
             session,
             clock,
             tenant_id=tenant.id,
             employee_id=tenant.people[name],
             shift_id=shift_id,
-            on_date=WORK_ON,
+            on_date=on,
             post_id=post_id,
             zone=ZONE,
         )
@@ -136,14 +146,15 @@ def _plan(
         _look(session, tenant, name, branch)
 
 
-def _walk(tenant: TenantWorld, branch: str, name: str) -> list[dict[str, object]]:
+def _walk(tenant: TenantWorld, branch: str, name: str, on: date) -> list[dict[str, object]]:
     lon_deg, lat_deg = PLACES[tenant.slug, branch]
+    nine = _NINE + (on - WORK_ON)
     return [
         {
             "tenant": tenant.id,
             "device": tenant.devices[name].device_id,
             "employee": tenant.people[name],
-            "at": _NINE + timedelta(minutes=step.minute),
+            "at": nine + timedelta(minutes=step.minute),
             "key": next(_keys),
             "lon": lon_deg + step.east_m / 55_400.0,
             "lat": lat_deg + step.north_m / 111_400.0,
@@ -155,20 +166,24 @@ def _walk(tenant: TenantWorld, branch: str, name: str) -> list[dict[str, object]
 def _judge(session: Session, clock: ManualClock, world: World, marked: Marked) -> None:
     for slug, branch in PLACES:
         tenant = world.tenants[slug]
-        for name in _STAFF[branch]:
+        for name, on in _days(branch):
             detect_presence_of_day(
                 session,
                 clock,
                 tenant_id=tenant.id,
                 employee_id=tenant.people[name],
-                work_on=WORK_ON,
+                work_on=on,
             )
     for finding in session.query(Finding).where(Finding.kind == "off_post"):
         for slug, branch in PLACES:
             tenant = world.tenants[slug]
             if finding.employee_id == tenant.people[_STAFF[branch][0]]:
                 marked.findings[slug, branch] = finding.id
-    assert len(marked.findings) == len(PLACES), "each branch has its alert"
+        for move, on in MOVES.items():
+            alpha = world.alpha
+            if (finding.employee_id, finding.work_on) == (alpha.people["mover"], on):
+                marked.findings[alpha.slug, move] = finding.id
+    assert len(marked.findings) == len(PLACES) + len(MOVES), "each branch has its alert"
 
 
 def _look(session: Session, tenant: TenantWorld, name: str, branch: str) -> None:

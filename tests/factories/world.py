@@ -3,7 +3,8 @@
 Tenants `alpha` and `beta` are twins (same names, same staff numbers); `gamma` has one
 person. Each twin is one group with branches north and south; north has teams n1 and n2,
 south has team s1. Every text that names a unit or person of a branch carries that
-branch's canary, so that a test can look for it where it must not be.
+branch's canary, so that a test can look for it where it must not be. `mover`, without an
+account, went from north to south on `MOVED_ON` and bears the tenant's name only.
 """
 
 from collections.abc import Iterable
@@ -28,6 +29,8 @@ from server.posts.services import assign_shift, create_shift
 
 PASSWORD = "quiet-harbour-42"
 HIRED_ON = date(2026, 1, 5)
+MOVED_ON = date(2026, 11, 18)
+"""From this date on `mover`, hired in n1 of north, belongs to s1 of south."""
 VAULT = Vault(bytes(range(32)))
 BROKER = BrokerAddress("127.0.0.1", 8883, tls=False)
 ZONE = "Asia/Shanghai"
@@ -203,21 +206,31 @@ def _populate(factory: sessionmaker[Session], clock: Clock, tenant: TenantWorld)
             employee_id=tenant.people["leaver"],
             left_on=date(2026, 3, 1),
         )
-        for name in ("employee", "peer", "other_team", "other_branch"):
+        _hire(session, clock, tenant, "mover", "n1")
+        services.move_employee(
+            session,
+            clock,
+            tenant_id=tenant.id,
+            employee_id=tenant.people["mover"],
+            unit_id=tenant.units["s1"],
+            from_on=MOVED_ON,
+        )
+        for name in ("employee", "peer", "other_team", "other_branch", "mover"):
             tenant.devices[name] = services.enrol_device(
                 session,
                 clock,
                 tenant_id=tenant.id,
                 employee_id=tenant.people[name],
                 kind=DeviceKind.OWNTRACKS_ANDROID,
-                label=f"phone of {name} {tenant.canary(_branch(name))}",
+                label=f"phone of {name} {_mark(tenant, name)}",
                 broker=BROKER,
                 vault=VAULT,
             )
 
 
 def _hire(session: Session, clock: Clock, tenant: TenantWorld, name: str, unit: str) -> None:
-    mark = tenant.canary(_BRANCH_OF[unit]) if unit in _BRANCH_OF else tenant.slug
+    marked = unit in _BRANCH_OF and name != "mover"
+    mark = tenant.canary(_BRANCH_OF[unit]) if marked else tenant.slug
     tenant.people[name] = services.hire_employee(
         session,
         clock,
@@ -242,6 +255,8 @@ def _open_account(session: Session, clock: Clock, tenant: TenantWorld, name: str
     tenant.logins[name] = Login(f"{name}@{tenant.slug}", account.id, tenant.people[name])
 
 
-def _branch(name: str) -> str:
+def _mark(tenant: TenantWorld, name: str) -> str:
+    if name == "mover":
+        return tenant.slug
     unit = next(unit for cast, unit, _role, _on in _CAST if cast == name)
-    return _BRANCH_OF[unit]
+    return tenant.canary(_BRANCH_OF[unit])

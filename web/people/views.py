@@ -15,7 +15,7 @@ from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.people.policy import employees_in_scope, local_date, scoped_employee
 from server.people.rules import Action
-from server.posts.queries import roster_between
+from server.posts.queries import roster_between, roster_in_scope
 from server.tracking.locate_queries import questions_about
 from server.tracking.queries import LiveStatus, day, device_health, duty_now, live_map
 from web.devices import words
@@ -164,7 +164,12 @@ def person_facts(session: Session, employee_id: UUID) -> dict[str, Any]:
         "distance": interval(trajectory["distance_m"]) if trajectory.get("distance_m") else None,
         "devices": [(d, condition_of(d, on_duty=duty is not None, now=at)) for d in devices],
         "words": words,
-        "week": roster_between(session, mine, first_on=monday, last_on=monday + timedelta(days=6)),
+        "week": roster_between(
+            session,
+            roster_in_scope(viewer, Action.VIEW_PERSON, now=at, employee_id=employee_id),
+            first_on=monday,
+            last_on=monday + timedelta(days=6),
+        ),
         "monday": monday,
     }
 

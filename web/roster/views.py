@@ -25,7 +25,14 @@ from server.people.policy import (
 )
 from server.people.queries import people, units
 from server.people.rules import Action, may_for_others
-from server.posts.queries import RosterView, get_post, list_posts, list_shifts, roster_between
+from server.posts.queries import (
+    RosterView,
+    get_post,
+    list_posts,
+    list_shifts,
+    roster_between,
+    roster_in_scope,
+)
 from server.posts.services import (
     Assignment,
     assign_shifts,
@@ -34,7 +41,6 @@ from server.posts.services import (
     retire_shift,
 )
 from web.choices import person_choices, unit_choices
-from web.devices.scope import only
 from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _, ngettext
@@ -83,9 +89,8 @@ def index() -> str | Response:
             search=table.q or None,
             unit_id=uuid_or_none(table.filters.get("unit")),
         )
-        entries = roster_between(
-            session, scope, first_on=monday, last_on=monday + timedelta(days=6)
-        )
+        days = roster_in_scope(viewer, Action.VIEW_ROSTER, now=now())
+        entries = roster_between(session, days, first_on=monday, last_on=monday + timedelta(days=6))
         if table.q or table.filters.get("unit"):
             listed = {person.id for person in staff}
             entries = [entry for entry in entries if entry.employee_id in listed]
@@ -150,7 +155,7 @@ def cancel(entry_id: UUID) -> AnyResponse:
         raise NotFound
     try:
         with transaction() as session:
-            scope = only(employees_in_scope(viewer, Action.EDIT_ROSTER, now=now()), employee_id)
+            scope = roster_in_scope(viewer, Action.EDIT_ROSTER, now=now(), employee_id=employee_id)
             known = roster_between(session, scope, first_on=on, last_on=on)
             if entry_id not in {e.id for e in known}:
                 raise NotFound
