@@ -11,7 +11,7 @@ from geo.fix import NOT_EVIDENCE, SOURCES, IntArray
 from server.db.binary import pack, uuids
 from server.tracking import store
 from server.tracking.columns import FixTable, last_of_each
-from server.tracking.records import Batch, FixRecord
+from server.tracking.records import Batch, FixRecord, RadioRecord
 
 _NOT_EVIDENCE: Final = int(NOT_EVIDENCE)
 
@@ -76,6 +76,9 @@ def keep_health(cursor: store.Cursor, fixes: FixTable, batch: Batch) -> None:
         health.take_fixes(fixes)
     for event in batch.events:
         health.hear(event.device_no, event.received_s, lost=event.lost, status=event.health)
+    for report in batch.radio:
+        if not report.has_fix:
+            health.take_scan(report)
     owners = batch.devices
     heard = sorted(
         np.flatnonzero(~np.isnan(health.seen_s)).tolist(),
@@ -126,6 +129,16 @@ class _Health:
             some = rows[told]
             last = some[last_of_each(some["device_no"], some["fixed_s"], some["key"])]
             kept[last["device_no"]] = last[name]
+
+    def take_scan(self, report: RadioRecord) -> None:
+        """Take what a message without a position says, where no newer fix says it."""
+        no = report.device_no
+        self.hear(no, report.received_s, lost=False, status=None)
+        if not report.fixed_s < self.fixed_s[no]:
+            if report.battery_pct is not None:
+                self.battery[no] = report.battery_pct
+            if report.charging is not None:
+                self.charging[no] = report.charging
 
     def hear(
         self, device_no: int, received_s: float, *, lost: bool, status: dict[str, Any] | None

@@ -16,6 +16,7 @@ from server.tracking import store
 from server.tracking.columns import FixTable, last_of_each
 from server.tracking.ledger import OUTCOMES, Ledger
 from server.tracking.newest import keep_health, keep_positions
+from server.tracking.radio import record_radio_reports
 from server.tracking.records import (
     Batch,
     DutySlot,
@@ -68,7 +69,9 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
         ledger.stored(told)
     if stored or told:
         _touch_days(cursor, fixes, batch, stored, told)
-    if len(fixes) or batch.events:
+    if batch.radio:
+        record_radio_reports(cursor, batch.radio, batch.devices, ledger.count)
+    if len(fixes) or batch.events or batch.radio:
         keep_health(cursor, fixes, batch)
     if batch.quarantined:
         _quarantine(cursor, batch, ledger)

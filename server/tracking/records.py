@@ -23,6 +23,7 @@ __all__ = [
     "FixRecord",
     "Measured",
     "QuarantineRecord",
+    "RadioRecord",
     "Recorded",
     "Via",
 ]
@@ -115,6 +116,35 @@ class FixRecord(msgspec.Struct, frozen=True, gc=False):
     via: Via
 
 
+class RadioRecord(msgspec.Struct, frozen=True, gc=False):
+    """What a phone on duty heard around it, ready to store.
+
+    Attributes
+    ----------
+    cells, wifi : JSON values, see `server.tracking.radio_models.RadioReport`.
+    dropped : one reason for each that was left out.
+    has_fix : whether a fix of the same instant and key is in the batch.
+    untimed : whether `fixed_s` is the time of receipt, for want of another.
+    raw : the message; None when the fix keeps it.
+    """
+
+    device_no: int
+    fixed_s: float
+    key: int
+    received_s: float
+    cells: list[dict[str, Any]]
+    wifi: list[dict[str, Any]]
+    via: Via
+    has_fix: bool
+    dropped: tuple[str, ...] = ()
+    sent_s: float | None = None
+    battery_pct: int | None = None
+    charging: bool | None = None
+    flags: int = 0
+    untimed: bool = False
+    raw: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class EventRecord:
     """A device event on duty, ready to store; `lost` marks a last will.
@@ -165,6 +195,7 @@ class Batch:
     fixes: list[FixRecord] = field(default_factory=list)
     table: "FixTable | None" = None
     events: list[EventRecord] = field(default_factory=list)
+    radio: list[RadioRecord] = field(default_factory=list)
     quarantined: list[QuarantineRecord] = field(default_factory=list)
     off_duty: list[tuple[int, float]] = field(default_factory=list)
     ignored: list[tuple[int, float]] = field(default_factory=list)
