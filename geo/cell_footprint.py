@@ -53,8 +53,8 @@ class CellPolicy:
     """Usual radius of a location area."""
     area_limit_m: float = 500_000.0
     """A wider one is no area but an error in a table."""
-    moving_m: float = 100_000.0
-    """A cell heard over a wider span is on a train or a ship."""
+    too_wide_m: float = 100_000.0
+    """A cell heard over a wider span is on a train or a ship, or two cells share its name."""
     agree_stretch: float = 1.5
     """Records agree while the circles, so much blown up, touch."""
     moved_after_s: float = 90.0 * 86_400.0
@@ -164,7 +164,7 @@ def footprint_radius_m(
 
 def settle_records(
     records: Sequence[CellRecord], *, now_s: float, policy: CellPolicy
-) -> Footprint | str | None:
+) -> Footprint | None:
     """Make one footprint of what all tables say of one cell.
 
     Tables that agree are averaged by evidence. When they do not: the newer one when there is
@@ -173,13 +173,13 @@ def settle_records(
 
     Returns
     -------
-    A footprint; ``"moving"`` for a cell on wheels; None without records.
+    A footprint, with the note ``moved`` or ``conflict`` where that was so; None without
+    records.
     """
-    still = [r for r in records if (r.range_m or 0.0) <= policy.moving_m]
-    if not still:
-        return "moving" if records else None
+    if not records:
+        return None
     prints = sorted(
-        ((_footprint_of(r, now_s=now_s, policy=policy), r) for r in still),
+        ((_footprint_of(r, now_s=now_s, policy=policy), r) for r in records),
         key=lambda pair: (-pair[0].score, pair[1].source, pair[0].lon_deg, pair[0].lat_deg),
     )
     notes: tuple[str, ...] = ()
@@ -192,9 +192,34 @@ def settle_records(
             best = prints[0][0]
             spread_m = max(best.distance_m(other) + other.radius_m for other, _ in prints)
             return replace(best, radius_m=spread_m, notes=("conflict",))
-    if len(prints) == 1:
-        return replace(prints[0][0], notes=notes)
-    return replace(_agreed([p for p, _ in prints]), notes=notes)
+    settled = _agreed([p for p, _ in prints])
+    if settled.radius_m > policy.too_wide_m:
+        notes = ("conflict",)
+    return replace(settled, notes=notes)
+
+
+def join_twins(twins: Sequence[CellRecord], *, policy: CellPolicy) -> tuple[CellRecord, bool]:
+    """Make one record of several that one table has of one cell.
+
+    The one measured last stays. Others from about the same time that place the cell elsewhere
+    make its range as wide as the whole spread: one of them is wrong, and nobody can tell which.
+
+    Returns
+    -------
+    The record, and whether its twins contradict it. The same for any order.
+    """
+    best = max(twins, key=lambda r: (r.updated_s or 0.0, r.samples, r.lon_deg, r.lat_deg))
+    mine = _footprint_of(best, now_s=0.0, policy=policy)
+    spread_m = 0.0
+    for twin in twins:
+        other = _footprint_of(twin, now_s=0.0, policy=policy)
+        apart_m = mine.distance_m(other)
+        is_old = (best.updated_s or 0.0) - (twin.updated_s or 0.0) >= policy.moved_after_s
+        if not is_old and apart_m > policy.agree_stretch * (mine.radius_m + other.radius_m):
+            spread_m = max(spread_m, apart_m + other.radius_m)
+    if not spread_m:
+        return best, False
+    return replace(best, range_m=spread_m, is_exact=False), True
 
 
 def _apart(prints: Sequence[tuple[Footprint, CellRecord]], policy: CellPolicy) -> bool:

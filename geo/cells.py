@@ -157,9 +157,7 @@ def locate_cells(
     known = []
     for sighting in found:
         footprint = _footprint(sighting, records, now_s=now_s, policy=policy)
-        if isinstance(footprint, str):
-            dropped[footprint] += 1
-        elif footprint is not None:
+        if footprint is not None:
             known.append((sighting, footprint))
     if known:
         return _mean_place(known, dropped, policy)
@@ -177,14 +175,12 @@ def names_match(name: CellId, record: CellRecord) -> bool:
 
 def _footprint(
     sighting: Sighting, records: Sequence[CellRecord], *, now_s: float, policy: CellPolicy
-) -> Footprint | str | None:
+) -> Footprint | None:
     matching = [r for r in records if any(names_match(name, r) for name in sighting.names)]
     same_area = [r for r in matching if any(name.area == r.area for name in sighting.names)]
     settled = settle_records(same_area or matching, now_s=now_s, policy=policy)
-    if not isinstance(settled, Footprint):
-        return settled
     drift_m = max(sighting.seen.age_s or 0.0, 0.0) * policy.drift_mps
-    return settled.widened(drift_m)
+    return None if settled is None else settled.widened(drift_m)
 
 
 def _mean_place(

@@ -69,6 +69,18 @@ class TrackPolicy:
     stop_reacquire_m: float = 200.0
     """The first fix after silence may be this far off: people walk before GPS wakes."""
     stop_min_s: float = 300.0
+    stop_going_mps: float = 0.6
+    """Somebody this fast from minute to minute, net of jitter, is on the way ..."""
+    stop_going_share: float = 0.4
+    """... and is not staying when it is so for more than this share of a short stay."""
+    stop_long_s: float = 900.0
+    """Longer stays may wander: people walk about a campus."""
+    stop_seen_s: float = 90.0
+    """So much of a stop must have been seen; the rest may follow from the way there and on."""
+    edge_max_s: float = 3_600.0
+    """A silence longer than this says nothing about when somebody arrived or left."""
+    assumed_pace_mps: float = 6.0
+    """Pace on the way where none was seen."""
     stop_outlier_s: float = 120.0
     """An excursion from a stop shorter than this does not end it."""
     low_battery_pct: float = 5.0
@@ -81,10 +93,20 @@ class TrackPolicy:
     detour_mid: float = 1.2
     detour_high: float = 1.6
     """Way over straight line in a gap between two places."""
-    sparse_s: float = 5.0
-    """Steps longer than this cut corners."""
-    sparse_share: float = 0.10
-    """How much longer than the chord such a step may have been."""
+    bead_noise_share: float = 4.5
+    """Dense fixes are averaged over a way this many times their accuracy ..."""
+    bead_max_s: float = 30.0
+    """... but over no longer time than this."""
+    detour_share: float = 0.185
+    """How much longer than the chord a way is that nobody looked at for long ..."""
+    detour_s: float = 430.0
+    """... reached with this time constant."""
+    turn_share: float = 0.20
+    """How much longer for each radian that the line turns about the step ..."""
+    turn_s: float = 38.0
+    """... reached with this time constant."""
+    spread_share: float = 0.01
+    """Share of the length that the high end adds for what nobody can know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,16 +163,24 @@ def _segments(
         return segments, total
     gap(to_epoch_s(start), float(times[0]))
     stays = detect_staypoints(track, policy=policy)
+    leaves = {stay.last: stay for stay in stays}
+    enters = {stay.first: stay for stay in stays}
     for first, last, stay in _runs(times.tolist(), stays, policy):
         if stay is not None:
             segments.append(_stop(track, stay, policy))
-        elif times[last] - times[first] > policy.max_gap_s and last == first + 1:
-            gap(float(times[first]), float(times[last]))
+            continue
+        before, after = leaves.get(first), enters.get(last)
+        since_s = before.left_s if before else float(times[first])
+        until_s = after.arrived_s if after else float(times[last])
+        if times[last] - times[first] > policy.max_gap_s and last == first + 1:
+            gap(since_s, until_s)
             total += _across(track, first, last, policy)
         else:
-            trip = _trip(track, first, last, policy)
-            segments.append(trip)
-            total += trip.distance
+            way = _way(track, (first, last), (before, after), policy)
+            total += way
+            if until_s > since_s:
+                span = from_epoch_s(since_s), from_epoch_s(until_s)
+                segments.append(Trip(*span, way, first, last))
     gap(float(times[-1]), to_epoch_s(end))
     return segments, total
 
@@ -201,31 +209,40 @@ def _runs(
 
 
 def _stop(track: Trackpoints, stay: Staypoint, policy: TrackPolicy) -> Stop:
-    times = track.fixes.epoch_s[stay.first : stay.last + 1]
+    every = track.fixes.epoch_s
+    times = every[stay.first : stay.last + 1]
     steps = np.diff(times)
     inferred = float(steps[steps > policy.max_gap_s].sum())
+    # What the edges add beyond the fixes was seen, or inferred across a silence.
+    if stay.first > 0 and times[0] - every[stay.first - 1] > policy.max_gap_s:
+        inferred += float(times[0]) - stay.arrived_s
+    if stay.last + 1 < len(every) and every[stay.last + 1] - times[-1] > policy.max_gap_s:
+        inferred += stay.left_s - float(times[-1])
     return Stop(
-        start=from_epoch_s(times[0]),
-        end=from_epoch_s(times[-1]),
+        start=from_epoch_s(stay.arrived_s),
+        end=from_epoch_s(stay.left_s),
         lon_deg=stay.lon_deg,
         lat_deg=stay.lat_deg,
         radius_m=stay.radius_m,
-        observed_s=float(times[-1] - times[0]) - inferred,
+        observed_s=stay.left_s - stay.arrived_s - inferred,
         inferred_s=inferred,
         fixes=len(times),
     )
 
 
-def _trip(track: Trackpoints, first: int, last: int, policy: TrackPolicy) -> Trip:
-    part = track.fixes.take(np.arange(first, last + 1))
-    distance = trip_distance(
-        part.epoch_s,
-        part.lon_deg,
-        part.lat_deg,
-        track.accuracy_m[first : last + 1],
-        policy=policy,
-    )
-    return Trip(part.fixed_at(0), part.fixed_at(len(part) - 1), distance, first, last)
+def _way(
+    track: Trackpoints,
+    between: tuple[int, int],
+    ends: tuple[Staypoint | None, Staypoint | None],
+    policy: TrackPolicy,
+) -> DistanceInterval:
+    """Measure from the middle of one stop to the middle of the next, where there are stops."""
+    part = slice(between[0], between[1] + 1)
+    lon, lat = track.fixes.lon_deg[part].copy(), track.fixes.lat_deg[part].copy()
+    for index, stay in zip((0, -1), ends, strict=True):
+        if stay is not None:
+            lon[index], lat[index] = stay.lon_deg, stay.lat_deg
+    return trip_distance(track.fixes.epoch_s[part], lon, lat, track.accuracy_m[part], policy=policy)
 
 
 def _across(track: Trackpoints, first: int, last: int, policy: TrackPolicy) -> DistanceInterval:

@@ -10,7 +10,9 @@ from geo.distance import FloatArray, LocalPlane, consecutive_m
 from geo.policy import TrackPolicy
 
 _GATE_MAX_M: Final = 50.0
-_SMOOTH_MAX_S: Final = 15.0
+_TURN_MAX_RAD: Final = 1.6
+_PACE_STEP_S: Final = 60.0
+_PACE_MIN_MPS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,12 @@ def trip_distance(
 ) -> DistanceInterval:
     """Length of a trip from its trace alone.
 
-    The middle counts displacements of the smoothed line that are larger than the noise, so
-    that jitter at a red light adds nothing; the low end simplifies that line; the high end
-    takes the fixes as they stand, with room for corners cut between steps that are far apart
-    in time. All three are at least the straight line between the ends. Nothing here knows
-    roads.
+    Dense fixes are averaged over the time in which the trip goes ``bead_noise_share`` times
+    as far as its noise, and displacements smaller than the noise are left out, so that jitter
+    at a red light adds nothing. The chords that remain are shorter than the way: each is
+    lengthened by what streets are known to add (`detour`). The low end takes the chords of
+    the simplified line as they are; the high end adds as much above the middle as the middle
+    adds to the low end. Nothing here knows roads.
 
     Parameters
     ----------
@@ -58,23 +61,40 @@ def trip_distance(
 
     Returns
     -------
-    Interval with ``low_m <= mid_m <= high_m``. O(n log n).
+    Interval with ``low_m <= mid_m <= high_m``. O(n).
     """
     if len(epoch_s) < 2:  # a step has two ends
         return DistanceInterval()
-    plane = LocalPlane(float(lon_deg[len(lon_deg) // 2]), float(lat_deg[len(lat_deg) // 2]))
-    gate = np.clip(accuracy_m, policy.gate_m, _GATE_MAX_M)
-    rough = np.column_stack(plane.forward(lon_deg, lat_deg))
-    smooth = _smoothed(epoch_s, rough, float(np.median(gate)))
-    smooth_lon, smooth_lat = plane.inverse(smooth[:, 0], smooth[:, 1])
-
-    mid = _path_m(smooth_lon, smooth_lat, _displacements(smooth, gate))
-    steps = consecutive_m(lon_deg, lat_deg)
-    sparse = float(steps[np.diff(epoch_s) > policy.sparse_s].sum())
-    high = _path_m(lon_deg, lat_deg, _displacements(rough, gate)) + policy.sparse_share * sparse
-    simple = shapely.simplify(shapely.LineString(smooth), float(np.median(gate)))
+    bead_s = _bead_s(epoch_s, lon_deg, lat_deg, accuracy_m, policy)
+    time, lon, lat, slack = _beads(epoch_s, lon_deg, lat_deg, accuracy_m, bead_s)
+    plane = LocalPlane(float(lon[len(lon) // 2]), float(lat[len(lat) // 2]))
+    xy = np.column_stack(plane.forward(lon, lat))
+    gate = np.clip(slack, policy.gate_m, _GATE_MAX_M)
+    anchors = _displacements(xy, gate)
+    chord = consecutive_m(lon[anchors], lat[anchors])
+    mid = float((chord * detour(np.diff(time[anchors]), _turns(xy[anchors]), policy)).sum())
+    simple = shapely.simplify(shapely.LineString(xy), float(np.median(gate)))
     low = float(consecutive_m(*plane.inverse(*shapely.get_coordinates(simple).T)).sum())
-    return DistanceInterval(min(low, mid), mid, max(mid, high))
+    low = min(low, mid)
+    return DistanceInterval(low, mid, 2.0 * mid - low + policy.spread_share * mid)
+
+
+def detour(step_s: FloatArray, turn_rad: FloatArray, policy: TrackPolicy) -> FloatArray:
+    """Length of a way over the straight step between two fixes on it, ``(n,)``, 1 or more.
+
+    Ways bend between fixes: the more, the longer nobody looked, and the more the line through
+    the fixes turns about the step. Two saturating terms fit walks, rides and drives in
+    Beijing, Shenzhen and Hof at steps of 10 to 600 s, real and simulated, within 3 %
+    (`fixtures.accuracy` makes the fit again).
+
+    Parameters
+    ----------
+    step_s : seconds between the two fixes.
+    turn_rad : mean absolute turn of the line at both ends of the step.
+    """
+    bend = policy.detour_share * -np.expm1(-step_s / policy.detour_s)
+    turn = policy.turn_share * -np.expm1(-step_s / policy.turn_s)
+    return np.asarray(1.0 + bend + turn * np.minimum(turn_rad, _TURN_MAX_RAD))
 
 
 def gap_distance(straight_m: float, accuracy_m: float, *, policy: TrackPolicy) -> DistanceInterval:
@@ -89,26 +109,45 @@ def gap_distance(straight_m: float, accuracy_m: float, *, policy: TrackPolicy) -
     )
 
 
-def _path_m(lon_deg: FloatArray, lat_deg: FloatArray, index: list[int]) -> float:
-    return float(consecutive_m(lon_deg[index], lat_deg[index]).sum())
+def _bead_s(
+    epoch_s: FloatArray,
+    lon_deg: FloatArray,
+    lat_deg: FloatArray,
+    accuracy_m: FloatArray,
+    policy: TrackPolicy,
+) -> float:
+    """Time in which this trip goes some times as far as its noise; averaging hides no more."""
+    every = max(1, int(_PACE_STEP_S / max(float(np.median(np.diff(epoch_s))), 1.0)))
+    way_m = float(consecutive_m(lon_deg[::every], lat_deg[::every]).sum())
+    pace_mps = max(way_m / float(epoch_s[-1] - epoch_s[0]), _PACE_MIN_MPS)
+    noise_m = max(float(np.median(accuracy_m)), policy.gate_m / 2.0)
+    return min(policy.bead_noise_share * noise_m / pace_mps, policy.bead_max_s)
 
 
-def _smoothed(epoch_s: FloatArray, xy: FloatArray, gate_m: float) -> FloatArray:
-    """Average each position with its neighbours over about the way of one gate, ends kept.
+def _beads(
+    epoch_s: FloatArray,
+    lon_deg: FloatArray,
+    lat_deg: FloatArray,
+    accuracy_m: FloatArray,
+    bead_s: float,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Average fixes over spans of ``bead_s``; the first and the last stay as they are."""
+    inner = np.floor((epoch_s[1:-1] - epoch_s[0]) / bead_s)
+    starts = np.concatenate(([0, 1], np.flatnonzero(np.diff(inner)) + 2, [len(epoch_s) - 1]))
+    starts = np.unique(starts)
+    size = np.diff(np.append(starts, len(epoch_s)))
+    off = (lon_deg - lon_deg[0] + 180.0) % 360.0 - 180.0  # safe across the antimeridian
+    time, east, lat, slack = (
+        np.add.reduceat(column, starts) / size for column in (epoch_s, off, lat_deg, accuracy_m)
+    )
+    return time, (lon_deg[0] + east + 180.0) % 360.0 - 180.0, lat, slack
 
-    Windows are symmetric, so steady movement stays where it is; where fixes are sparse they
-    hold one fix, and nothing changes.
-    """
-    line = shapely.simplify(shapely.LineString(xy), gate_m)
-    speed = max(line.length / max(float(epoch_s[-1] - epoch_s[0]), 1.0), 0.1)
-    half_s = min(gate_m / speed, _SMOOTH_MAX_S)
-    at = np.arange(len(epoch_s))
-    before = at - np.searchsorted(epoch_s, epoch_s - half_s, side="left")
-    after = np.searchsorted(epoch_s, epoch_s + half_s, side="right") - 1 - at
-    reach = np.minimum(before, after)
-    sums = np.vstack([np.zeros(2), np.cumsum(xy, axis=0)])
-    window = sums[at + reach + 1] - sums[at - reach]
-    return np.asarray(window / (2 * reach + 1)[:, None], dtype=np.float64)
+
+def _turns(xy: FloatArray) -> FloatArray:
+    """Mean absolute turn, radians, at both ends of each step; none at the ends of the line."""
+    heading = np.arctan2(np.diff(xy[:, 1]), np.diff(xy[:, 0]))
+    turn = np.abs((np.diff(heading) + np.pi) % (2.0 * np.pi) - np.pi)
+    return np.asarray((np.append(0.0, turn) + np.append(turn, 0.0)) / 2.0)
 
 
 def _displacements(xy: FloatArray, gate_m: FloatArray) -> list[int]:

@@ -159,6 +159,20 @@ def test_order_and_copies_change_nothing(
     assert once.flags == again.flags
 
 
+def ends_of(day: Trajectory, number: int) -> list[tuple[float, float]]:
+    """Where a trip begins and ends: in the middle of a stop beside it, else at its fixes."""
+    trip = day.segments[number]
+    assert isinstance(trip, Trip)
+    fixes = day.track.fixes
+    ends = [(float(fixes.lon_deg[k]), float(fixes.lat_deg[k])) for k in (trip.first, trip.last)]
+    for end, beside in enumerate((number - 1, number + 1)):
+        if 0 <= beside < len(day.segments):
+            neighbour = day.segments[beside]
+            if isinstance(neighbour, Stop):
+                ends[end] = (neighbour.lon_deg, neighbour.lat_deg)
+    return ends
+
+
 @settings(max_examples=60, deadline=None)
 @given(legs)
 def test_segments_tile_and_distances_are_possible(
@@ -172,16 +186,11 @@ def test_segments_tile_and_distances_are_possible(
     for before, after in zip(day.segments, day.segments[1:], strict=False):
         assert before.end == after.start
     total = 0.0
-    for segment in day.segments:
+    for number, segment in enumerate(day.segments):
         assert segment.start < segment.end
         if isinstance(segment, Trip):
-            ends = day.track.fixes
-            straight = geodesic_m(
-                lon1_deg=float(ends.lon_deg[segment.first]),
-                lat1_deg=float(ends.lat_deg[segment.first]),
-                lon2_deg=float(ends.lon_deg[segment.last]),
-                lat2_deg=float(ends.lat_deg[segment.last]),
-            )
+            (lon1, lat1), (lon2, lat2) = ends_of(day, number)
+            straight = geodesic_m(lon1_deg=lon1, lat1_deg=lat1, lon2_deg=lon2, lat2_deg=lat2)
             d = segment.distance
             assert straight - 1e-3 <= d.low_m <= d.mid_m <= d.high_m
             total += d.mid_m

@@ -5,7 +5,7 @@ import pytest
 
 from geo.distance import LocalPlane, geodesic_m
 from geo.policy import TrackPolicy
-from geo.trips import DistanceInterval, gap_distance, trip_distance
+from geo.trips import DistanceInterval, detour, gap_distance, trip_distance
 
 PLANE = LocalPlane(114.06, 22.54)
 POLICY = TrackPolicy()
@@ -22,8 +22,8 @@ def length(
 def test_straight_line() -> None:
     found = length([i * 10.0 for i in range(101)], [0.0] * 101, every_s=1)
     assert found.low_m == pytest.approx(1_000, rel=1e-4)
-    assert found.mid_m == pytest.approx(1_000, rel=1e-4)
-    assert found.high_m == pytest.approx(1_000, rel=1e-4)
+    assert found.mid_m == pytest.approx(1_000, rel=5e-3)
+    assert found.high_m == pytest.approx(1_000, rel=2e-2)
 
 
 @pytest.mark.parametrize("speed_mps", [1.4, 5.0, 15.0])
@@ -51,8 +51,20 @@ def test_waiting_at_a_light_adds_nothing() -> None:
 
 def test_sparse_steps_leave_room_above() -> None:
     found = length([0, 600, 600], [0, 0, 600], every_s=60)
-    assert found.mid_m == pytest.approx(1_200, rel=1e-3)
-    assert found.high_m == pytest.approx(1_320, rel=1e-3)
+    assert found.low_m == pytest.approx(1_200, rel=1e-3)
+    # Streets bend between fixes a minute apart, the more where the line turns.
+    assert 1_200 * 1.05 < found.mid_m < 1_200 * 1.25
+    assert found.mid_m < found.high_m < 1_200 * 1.5
+
+
+def test_way_is_never_shorter_than_its_chord_and_longer_the_longer_nobody_looked() -> None:
+    steps = np.array([1.0, 10.0, 60.0, 300.0, 3_600.0])
+    straight = detour(steps, np.zeros(5), POLICY)
+    turning = detour(steps, np.full(5, 1.0), POLICY)
+    assert (straight >= 1.0).all()
+    assert (np.diff(straight) > 0).all()
+    assert (turning > straight).all()
+    assert turning.max() < 1.45
 
 
 def test_a_circuit_is_not_its_straight_line() -> None:
@@ -80,4 +92,4 @@ def test_across_the_antimeridian() -> None:
     lon = np.array([179.99, 179.995, -180.0, -179.995, -179.99])
     found = trip_distance(np.arange(5.0) * 60, lon, np.zeros(5), np.full(5, 5.0), policy=POLICY)
     true = geodesic_m(lon1_deg=179.99, lat1_deg=0, lon2_deg=-179.99, lat2_deg=0)
-    assert found.mid_m == pytest.approx(true, rel=1e-6)
+    assert found.low_m == pytest.approx(true, rel=1e-6)
