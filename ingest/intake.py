@@ -19,6 +19,7 @@ from ingest.duty import DutyIndex, Person, Span, Timetable
 from ingest.flags import Flagger
 from ingest.quarantine import instants_told, seal_payload
 from ingest.ratelimit import RateLimiter
+from ingest.surroundings import radio_record
 from ingest.topics import parse_topic
 from ingest.wire import (
     PLACE_EVENTS,
@@ -31,8 +32,10 @@ from ingest.wire import (
     Rejection,
     WireFix,
 )
+from ingest.wire.formats import BY_ROOT, Decoder
 from ingest.wire.instants import Envelope
-from ingest.wire.owntracks import decode, key_of
+from ingest.wire.owntracks import decode as decode_owntracks
+from ingest.wire.owntracks import key_of
 from server.crypto import Vault
 from server.tracking.recording import record_fixes
 from server.tracking.records import (
@@ -106,14 +109,15 @@ class _Sender:
     """One topic of a batch: whose it is, how much it sent, when it was on duty."""
 
     __slots__ = (
-        "count", "device", "device_no", "entry", "envelope", "granted", "high_s", "low_s",
-        "refusal", "timetable", "username",
+        "count", "decode", "device", "device_no", "entry", "envelope", "granted", "high_s",
+        "low_s", "refusal", "timetable", "username",
     )  # fmt: skip
 
     def __init__(self, username: str, device: DeviceRef, entry: DeviceEntry | None) -> None:
         self.username = username
         self.device = device
         self.entry = entry
+        self.decode: Decoder = decode_owntracks
         self.device_no = 0
         self.count = 0
         self.granted = 0
@@ -241,6 +245,7 @@ class Intake:
             sender.refusal = Rejection(Reason.DEVICE, "nobody has enrolled this device")
         elif parsed.kind == "cmd":
             sender.refusal = Rejection(Reason.FORBIDDEN, "a phone may not send commands")
+        sender.decode = BY_ROOT[parsed.root].decode
         return sender
 
     def _results(self, message: Message, sender: _Sender) -> Sequence[Decoded]:
@@ -260,7 +265,7 @@ class Intake:
         if sender.envelope.received_s != received_s:
             sender.envelope = Envelope(received_s, entry.username, entry.secret, entry.enrolled_s)
         try:
-            return decode(message.payload, sender.envelope)
+            return sender.decode(message.payload, sender.envelope)
         except Exception as error:  # noqa: BLE001 - no message may ever stop the others
             return [Rejection(Reason.DECODER, type(error).__name__)]
 
@@ -285,23 +290,20 @@ class Intake:
     def _sort(self, item: _Item, batch: Batch) -> None:
         """Put one result where it belongs; this is the gate."""
         message, sender, decoded = item
-        if type(decoded) is WireFix:
+        if type(decoded) is WireFix or type(decoded) is RadioScan:
+            no, received_s, via = sender.device_no, message.received_s, message.via
             slot = sender.slot_at(decoded.fixed_s)
             # A backlog without times may be of yesterday night, whoever is on duty now.
             untimed = decoded.flags & _NO_TST and not _is_live(message)
             if slot is None or untimed:
-                batch.off_duty.append((sender.device_no, message.received_s))
-            else:
-                batch.fixes.append(
-                    FixRecord(
-                        sender.device_no,
-                        decoded,
-                        message.received_s,
-                        decoded.flags,
-                        slot,
-                        message.via,
-                    )
-                )
+                batch.off_duty.append((no, received_s))
+                return
+            if type(decoded) is WireFix:
+                record = FixRecord(no, decoded, received_s, decoded.flags, slot, via)
+                batch.fixes.append(record)
+                if not (decoded.cells or decoded.wifi):
+                    return
+            batch.radio.append(radio_record(decoded, no, received_s, via))
         elif isinstance(decoded, _Refused):
             batch.quarantined.append(self._quarantined(message, sender, decoded))
         elif isinstance(decoded, DeviceEvent):
@@ -352,7 +354,7 @@ def _is_live(message: Message) -> bool:
 
 
 def _note_instants(sender: _Sender, result: object, received_s: float) -> None:
-    if type(result) is WireFix:
+    if type(result) is WireFix or type(result) is RadioScan:
         sender.note(result.fixed_s)
     elif isinstance(result, _Refused):
         for at_s in result.instants:

@@ -5,10 +5,17 @@ import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.intake import Message
-from ingest.wire.owntracks import MAX_BATCH
+from ingest.topics import parse_topic
+from ingest.wire import Rejection
+from ingest.wire.formats import BY_ROOT
+from ingest.wire.overland import MAX_LOCATIONS
 
 FAULTS = (SQLAlchemyError, ArithmeticError, LookupError, TypeError, ValueError)
 """Faults of ours that one message triggers; the others must be stored in spite of it."""
+
+
+MAX_PARTS = MAX_LOCATIONS
+"""More than any decoder takes from one message."""
 
 
 def members(message: Message) -> list[Message]:
@@ -16,13 +23,14 @@ def members(message: Message) -> list[Message]:
 
     For a batch that cannot be stored: one bad member must not take the others with it.
     """
+    topic = parse_topic(message.topic)
+    split = None if isinstance(topic, Rejection) else BY_ROOT[topic.root].members
+    if split is None:
+        return [message]
     try:
-        value = orjson.loads(message.payload) if message.payload[:1] in b" \t\r\n[" else None
-    except orjson.JSONDecodeError:
+        parts = split(message.payload)
+    except (orjson.JSONDecodeError, LookupError, TypeError):
         return [message]
-    if not isinstance(value, list) or len(value) < 2 or len(value) > MAX_BATCH:
+    if not 1 < len(parts) <= MAX_PARTS:
         return [message]
-    return [
-        msgspec.structs.replace(message, payload=orjson.dumps(item), is_live=False)
-        for item in value
-    ]
+    return [msgspec.structs.replace(message, payload=part, is_live=False) for part in parts]
