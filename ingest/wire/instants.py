@@ -14,7 +14,7 @@ ENROLMENT_SLACK_S = 86_400.0
 GPS_ROLLOVER_S = 1024 * 604_800.0
 _EARLIEST_S = 631_152_000.0
 """1990-01-01: what files hold without a device can be as old as mobile phones."""
-_ROLLOVER_WINDOW_S = 7 * 86_400.0
+ROLLOVER_WINDOW_S = 7 * 86_400.0
 _MAX_ZONE_H = 14
 _ISO = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:?\d{2})", re.ASCII
@@ -70,7 +70,7 @@ def judged(at_s: float, envelope: Envelope, *, name: str = "tst") -> Rejection |
             Reason.TST_UNIT, f"{name} is not in seconds", in_s if in_s < 1e11 else None
         )
     if received_s is not None:
-        if abs(at_s + GPS_ROLLOVER_S - received_s) <= _ROLLOVER_WINDOW_S:
+        if abs(at_s + GPS_ROLLOVER_S - received_s) <= ROLLOVER_WINDOW_S:
             return Rejection(
                 Reason.GPS_ROLLOVER,
                 f"{name} is 1024 weeks behind; 619315200 s added would fit",

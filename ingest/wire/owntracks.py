@@ -32,22 +32,22 @@ from ingest.wire.strict_json import check_object, loads
 MAX_OBJECT_BYTES = 16_384
 MAX_BATCH_BYTES = 1_048_576
 MAX_BATCH = 500
-_KMH = 1 / 3.6
+KMH = 1 / 3.6
 
-_CONNECTIONS = {"w": "wifi", "m": "mobile", "o": "offline"}
-_CHARGING = {1: False, 2: True, 3: True}
-_MODES = {-1: "quiet", 0: "manual", 1: "significant", 2: "move"}
-_SOURCES = {"gps": Source.GPS, "fused": Source.GPS, "wifi": Source.WIFI, "cell": Source.CELL}
-_SOURCES |= {"lbs": Source.LBS}
+CONNECTIONS = {"w": "wifi", "m": "mobile", "o": "offline"}
+CHARGING = {1: False, 2: True, 3: True}
+MODES = {-1: "quiet", 0: "manual", 1: "significant", 2: "move"}
+SOURCES = {"gps": Source.GPS, "fused": Source.GPS, "wifi": Source.WIFI, "cell": Source.CELL}
+SOURCES |= {"lbs": Source.LBS}
 _CLAIMS = ("username", "user", "deviceId")
 _CLAIMING = frozenset({"topic", *_CLAIMS})
-_NULLED = int(QualityFlag.FIELD_NULLED)
-_NO_ACCURACY = int(QualityFlag.NO_ACCURACY)
-_PING = int(QualityFlag.PING)
+NULLED = int(QualityFlag.FIELD_NULLED)
+NO_ACCURACY = int(QualityFlag.NO_ACCURACY)
+PING = int(QualityFlag.PING)
 _MOCK = int(QualityFlag.MOCK)
 _CLAIM_MISMATCH = int(QualityFlag.CLAIM_MISMATCH)
 # name, limits of what can be true, and the number that says "unknown"
-_RANGES: tuple[tuple[str, float, float, float | None], ...] = (
+RANGES: tuple[tuple[str, float, float, float | None], ...] = (
     ("acc", 0, 100_000, None),
     ("vel", 0, 999, -1),
     ("cog", 0, 360, -1),
@@ -180,7 +180,7 @@ def _location(
                 cells,
                 dropped=dropped,
                 battery_pct=None if battery is None else round(battery),
-                charging=_CHARGING.get(charging) if type(charging) is int else None,
+                charging=CHARGING.get(charging) if type(charging) is int else None,
                 flags=flags,
             )
         return Rejection(Reason.TYPE, "lat or lon is missing", told_s, key, raw)
@@ -191,7 +191,7 @@ def _location(
     accuracy, speed, course, altitude, battery, trigger, doubts = _secondary(message)
     flags |= doubts
     if trigger == "p":
-        flags |= _PING
+        flags |= PING
     mock = get("mock")
     if type(mock) is not bool:
         mock = None
@@ -211,7 +211,7 @@ def _location(
         raw,
         accuracy or None,
         altitude,
-        None if speed is None else speed * _KMH,
+        None if speed is None else speed * KMH,
         course,
         None if battery is None else round(battery),
         created if type(created) is int and OLDEST_S < created < MILLISECONDS_FROM else None,
@@ -219,9 +219,9 @@ def _location(
         trigger,
         mock,
         flags | (_CLAIM_MISMATCH if claims_other else 0),
-        _CHARGING.get(charging) if type(charging) is int else None,
-        _CONNECTIONS.get(connection) if type(connection) is str else None,
-        _MODES.get(mode) if type(mode) is int else None,
+        CHARGING.get(charging) if type(charging) is int else None,
+        CONNECTIONS.get(connection) if type(connection) is str else None,
+        MODES.get(mode) if type(mode) is int else None,
         cells,
         (),
         dropped,
@@ -235,22 +235,22 @@ def _secondary(message: dict[str, Any]) -> tuple[Any, ...]:
     """
     found: list[Any] = []
     flags = 0
-    for name, low, high, unknown in _RANGES:
+    for name, low, high, unknown in RANGES:
         value = message.get(name)
         # Nearly every field of nearly every message is a whole number in its range.
         if type(value) is not int or not low <= value <= high:
             value, bad = within(value, low, high, unknown=unknown)
             if bad:
-                flags |= _NULLED
+                flags |= NULLED
         found.append(value)
     if not found[0]:
-        flags |= _NO_ACCURACY
+        flags |= NO_ACCURACY
     trigger = message.get("t")
     if trigger is not None and not (
         type(trigger) is str and len(trigger) == 1 and trigger.isascii()
     ):
         trigger = None
-        flags |= _NULLED
+        flags |= NULLED
     return *found, trigger, flags
 
 
@@ -281,7 +281,7 @@ def _without_opted_out(message: dict[str, Any], raw: bytes) -> bytes:
 
 
 def _source(value: Any) -> Source:
-    return _SOURCES.get(value, Source.UNKNOWN) if type(value) is str else Source.UNKNOWN
+    return SOURCES.get(value, Source.UNKNOWN) if type(value) is str else Source.UNKNOWN
 
 
 def _claims_other(message: dict[str, Any], username: str | None) -> bool:
