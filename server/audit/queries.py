@@ -1,13 +1,19 @@
 """Reading of looks: by the person looked at, and by auditors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Date, Select, Text, and_, cast, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.expression import FromClause
 
 from server.audit.models import AccessEntry, Purpose, SecurityEvent
+from server.db import tables
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +31,52 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class SecurityRecord:
-    """One security event."""
+class LookRow:
+    """A look with the name and staff number of the person looked at."""
+
+    look: Look
+    subject_name: str
+    subject_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityRow:
+    """One security event; `about` names its subject where that is known."""
 
     at: datetime
     actor_id: UUID | None
+    actor_name: str | None
     kind: str
     subject: str | None
+    about: str | None
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrailFilter:
+    """What part of a trail is wanted.
+
+    Parameters
+    ----------
+    since_at, until_at : half-open span of aware instants; None leaves a side open.
+    words : part of a name of those concerned.
+    kind : a purpose of looks, a kind of security events.
+    """
+
+    since_at: datetime | None = None
+    until_at: datetime | None = None
+    words: str = ""
+    kind: str = ""
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrailPage(Generic[Row]):
+    """A page of a trail and how many rows the filter has in all."""
+
+    rows: list[Row]
+    total: int
 
 
 def looks_at(
@@ -62,26 +107,125 @@ def looks_at(
     return [_look(row) for row in rows]
 
 
-def recent_looks(
-    session: Session, *, tenant_id: int, before_at: datetime | None = None, limit: int = 200
-) -> list[Look]:
-    """Return all looks of a tenant for its auditors, newest first, page by `before_at`."""
-    query = select(AccessEntry).where(AccessEntry.tenant_id == tenant_id)
-    if before_at is not None:
-        query = query.where(AccessEntry.at < before_at)
-    rows = session.scalars(query.order_by(AccessEntry.at.desc()).limit(limit))
-    return [_look(row) for row in rows]
+def look_subject() -> ColumnElement[UUID]:
+    """Return the column of whom a look is about, for a scope."""
+    return AccessEntry.subject_id.expression
 
 
-def recent_security_events(
-    session: Session, *, tenant_id: int, before_at: datetime | None = None, limit: int = 200
-) -> list[SecurityRecord]:
-    """Return a tenant's security events for its auditors, newest first."""
-    query = select(SecurityEvent).where(SecurityEvent.tenant_id == tenant_id)
-    if before_at is not None:
-        query = query.where(SecurityEvent.at < before_at)
-    rows = session.scalars(query.order_by(SecurityEvent.at.desc()).limit(limit))
-    return [SecurityRecord(row.at, row.actor_id, row.kind, row.subject) for row in rows]
+def look_day(zone: str) -> ColumnElement[date]:
+    """Return the local date of a look in an IANA zone, for a scope."""
+    return cast(func.timezone(zone, AccessEntry.at), Date)
+
+
+def list_looks(
+    session: Session, reach: ColumnElement[bool], *, tenant_id: int, wanted: TrailFilter
+) -> TrailPage[LookRow]:
+    """Return a page of the looks of a tenant for its auditors, newest first. Two statements.
+
+    Parameters
+    ----------
+    reach : which looks the auditor may read; a condition on `look_subject` and `look_day`.
+    """
+    query = (
+        select(AccessEntry, tables.employees.c.name, tables.employees.c.number)
+        .join(
+            tables.employees,
+            and_(
+                tables.employees.c.tenant_id == AccessEntry.tenant_id,
+                tables.employees.c.id == AccessEntry.subject_id,
+            ),
+        )
+        .where(AccessEntry.tenant_id == tenant_id, reach, *_within(AccessEntry.at, wanted))
+    )
+    if wanted.words:
+        query = query.where(
+            or_(
+                AccessEntry.actor_name.icontains(wanted.words, autoescape=True),
+                tables.employees.c.name.icontains(wanted.words, autoescape=True),
+                tables.employees.c.number == wanted.words,
+            )
+        )
+    if wanted.kind:
+        query = query.where(cast(AccessEntry.purpose, Text) == wanted.kind)
+    rows = session.execute(_page(query, AccessEntry.at, AccessEntry.id, wanted))
+    return TrailPage(
+        [LookRow(_look(entry), name, number) for entry, name, number in rows],
+        _count(session, query),
+    )
+
+
+def list_security_events(
+    session: Session, *, tenant_id: int, wanted: TrailFilter
+) -> TrailPage[SecurityRow]:
+    """Return a page of a tenant's security events, newest first. Two statements.
+
+    Their words are searched in the names of who did it and of what it was done to.
+    """
+    actor, account = tables.accounts.alias("actor"), tables.accounts.alias("account")
+    person = tables.employees.alias("person")
+    device, holder = tables.devices.alias("device"), tables.employees.alias("holder")
+    event = SecurityEvent
+
+    def joined(other: FromClause, key: ColumnElement[bool]) -> ColumnElement[bool]:
+        return and_(other.c.tenant_id == event.tenant_id, key)
+
+    about = func.coalesce(
+        account.c.name, person.c.name, func.concat_ws(" · ", holder.c.name, device.c.label)
+    )
+    query = (
+        select(event, actor.c.name, func.nullif(about, ""))
+        .outerjoin(actor, joined(actor, actor.c.id == event.actor_id))
+        .outerjoin(account, joined(account, cast(account.c.id, Text) == event.subject))
+        .outerjoin(person, joined(person, cast(person.c.id, Text) == event.subject))
+        .outerjoin(device, joined(device, cast(device.c.id, Text) == event.subject))
+        .outerjoin(holder, joined(holder, holder.c.id == device.c.employee_id))
+        .where(event.tenant_id == tenant_id, *_within(event.at, wanted))
+    )
+    if wanted.words:
+        query = query.where(
+            or_(
+                actor.c.name.icontains(wanted.words, autoescape=True),
+                about.icontains(wanted.words, autoescape=True),
+            )
+        )
+    if wanted.kind:
+        query = query.where(event.kind == wanted.kind)
+    rows = session.execute(_page(query, event.at, event.id, wanted))
+    return TrailPage(
+        [
+            SecurityRow(row.at, row.actor_id, by, row.kind, row.subject, of, row.detail)
+            for row, by, of in rows
+        ],
+        _count(session, query),
+    )
+
+
+def kinds_of_events(session: Session, *, tenant_id: int) -> list[str]:
+    """Return the kinds of security events that a tenant has, sorted."""
+    query = select(SecurityEvent.kind).where(SecurityEvent.tenant_id == tenant_id).distinct()
+    return sorted(session.scalars(query))
+
+
+def _within(at: InstrumentedAttribute[datetime], wanted: TrailFilter) -> list[ColumnElement[bool]]:
+    span = []
+    if wanted.since_at is not None:
+        span.append(at >= wanted.since_at)
+    if wanted.until_at is not None:
+        span.append(at < wanted.until_at)
+    return span
+
+
+def _page(
+    query: Select[Any],
+    at: InstrumentedAttribute[datetime],
+    id_: InstrumentedAttribute[UUID],
+    wanted: TrailFilter,
+) -> Select[Any]:
+    return query.order_by(at.desc(), id_.desc()).limit(wanted.limit).offset(wanted.offset)
+
+
+def _count(session: Session, query: Select[Any]) -> int:
+    return session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
 
 
 def _look(row: AccessEntry) -> Look:

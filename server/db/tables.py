@@ -26,6 +26,7 @@ memberships = table(
 )
 units = table("units", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
 tenants = table("tenants", column("id", Integer), column("zone", Text))
+accounts = table("accounts", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
 devices = table(
     "devices",
     column("tenant_id", Integer),

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Engine, true
 from sqlalchemy.orm import Session, sessionmaker
 
 from server.audit import queries
@@ -170,10 +172,54 @@ def test_the_audit_lists_are_newest_first_and_paged(
             record_looks(
                 session, who, [world.beta.people[name]], Purpose.EXPORT, "gpx", now=clock.now()
             )
-        page = queries.recent_looks(session, tenant_id=world.beta.id, limit=2)
-        rest = queries.recent_looks(session, tenant_id=world.beta.id, before_at=page[-1].at)
-        assert [look.subject_id for look in (*page, *rest)] == [
-            world.beta.people[n] for n in ("other_team", "peer", "employee")
+        pages = [
+            queries.list_looks(
+                session,
+                true(),
+                tenant_id=world.beta.id,
+                wanted=queries.TrailFilter(kind=Purpose.EXPORT, limit=2, offset=offset),
+            )
+            for offset in (0, 2)
         ]
-        kinds = {e.kind for e in queries.recent_security_events(session, tenant_id=world.beta.id)}
+        assert [(row.look.subject_id, page.total) for page in pages for row in page.rows] == [
+            (world.beta.people[n], 3) for n in ("other_team", "peer", "employee")
+        ]
+        events = queries.list_security_events(
+            session, tenant_id=world.beta.id, wanted=queries.TrailFilter(limit=500)
+        ).rows
+    kinds = {e.kind for e in events}
     assert {"tenant_created", "account_created", "role_granted", "device_enrolled"} <= kinds
+    assert any(e.about and e.about.startswith("employee BETA") for e in events)
+
+
+def test_a_trail_is_cut_by_time_words_and_reach(
+    world: World, app_sessions: sessionmaker[Session], clock: ManualClock
+) -> None:
+    who, people = principal(world.beta, "supervisor_south"), world.beta.people
+    with unit_of_work(app_sessions, tenant_id=world.beta.id) as session:
+        for name in ("employee", "peer"):
+            record_looks(session, who, [people[name]], Purpose.EXPORT, "cut", now=clock.now())
+            clock.advance(timedelta(hours=1))
+
+        def seen(reach: ColumnElement[bool] | None = None, **wanted: Any) -> set[UUID]:
+            since = {"since_at": clock.now() - timedelta(hours=2), **wanted}
+            page = queries.list_looks(
+                session,
+                true() if reach is None else reach,
+                tenant_id=world.beta.id,
+                wanted=queries.TrailFilter(**since),
+            )
+            assert page.total == len(page.rows)
+            return {row.look.subject_id for row in page.rows}
+
+        both = {people["employee"], people["peer"]}
+        assert seen() == both
+        assert seen(until_at=clock.now() - timedelta(hours=1)) == {people["employee"]}
+        assert seen(words="peer B") == {people["peer"]}
+        assert seen(words="supervisor_south") == both
+        assert seen(words="%") == set(), "words are no pattern"
+        assert seen(kind="day_review") == set()
+        assert seen(queries.look_subject() == people["peer"]) == {people["peer"]}
+        today = clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+        assert seen(queries.look_day("Asia/Shanghai") == today) == both
+        assert seen(queries.look_day("Asia/Shanghai") > today) == set()

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisDown
 from sqlalchemy.orm import Session, sessionmaker
 
 from fixtures.stack.ports import free_port
-from server.audit.queries import recent_security_events
+from server.audit.queries import TrailFilter, list_security_events
 from server.audit.services import LOOK_QUOTA
 from server.db.session import unit_of_work
 from server.errors import (
@@ -176,8 +176,10 @@ def test_looking_at_too_many_people_is_told_to_auditors(
     assert page.status_code == 429
     assert "This was noted" in page.text
     with unit_of_work(app_sessions, tenant_id=world.alpha.id) as session:
-        events = recent_security_events(session, tenant_id=world.alpha.id)
-    assert [e.actor_id for e in events if e.kind == LOOK_QUOTA] == [login.account_id]
+        events = list_security_events(
+            session, tenant_id=world.alpha.id, wanted=TrailFilter(kind=LOOK_QUOTA)
+        ).rows
+    assert [e.actor_id for e in events] == [login.account_id]
 
 
 @pytest.fixture
