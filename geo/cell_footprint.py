@@ -198,30 +198,6 @@ def settle_records(
     return replace(settled, notes=notes)
 
 
-def join_twins(twins: Sequence[CellRecord], *, policy: CellPolicy) -> tuple[CellRecord, bool]:
-    """Make one record of several that one table has of one cell.
-
-    The one measured last stays. Others from about the same time that place the cell elsewhere
-    make its range as wide as the whole spread: one of them is wrong, and nobody can tell which.
-
-    Returns
-    -------
-    The record, and whether its twins contradict it. The same for any order.
-    """
-    best = max(twins, key=lambda r: (r.updated_s or 0.0, r.samples, r.lon_deg, r.lat_deg))
-    mine = _footprint_of(best, now_s=0.0, policy=policy)
-    spread_m = 0.0
-    for twin in twins:
-        other = _footprint_of(twin, now_s=0.0, policy=policy)
-        apart_m = mine.distance_m(other)
-        is_old = (best.updated_s or 0.0) - (twin.updated_s or 0.0) >= policy.moved_after_s
-        if not is_old and apart_m > policy.agree_stretch * (mine.radius_m + other.radius_m):
-            spread_m = max(spread_m, apart_m + other.radius_m)
-    if not spread_m:
-        return best, False
-    return replace(best, range_m=spread_m, is_exact=False), True
-
-
 def _apart(prints: Sequence[tuple[Footprint, CellRecord]], policy: CellPolicy) -> bool:
     return any(
         one.distance_m(other) > policy.agree_stretch * (one.radius_m + other.radius_m)

@@ -1,8 +1,21 @@
 """Tables of radio cells: imported ones belong to everybody, learned ones to their tenant."""
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, SmallInteger, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, REAL
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -31,29 +44,26 @@ class CellSource(Base):
     rejected: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
 
 
-class CellRow(Base):
-    """One cell of one source; a partition a source, replaced as a whole by an import.
-
-    `network` is the radio with MCC and MNC in one number, see `server.cells.rules`. The key
-    puts the cells of one mast side by side.
-    """
-
-    __tablename__ = "cells"
-    __table_args__ = (
-        CheckConstraint(_ON_EARTH, name="position"),
-        {"postgresql_partition_by": "LIST (source_id)"},
-    )
-
-    network: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    cell: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    area: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    source_id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    lon_deg: Mapped[float]
-    lat_deg: Mapped[float]
-    range_m: Mapped[float | None] = mapped_column(REAL)
-    samples: Mapped[int]
-    is_exact: Mapped[bool]
-    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+# One cell of one source; a partition a source, replaced as a whole by an import. `network` is
+# the radio with MCC and MNC in one number, see `geo.cell_identity`. A source may say two things
+# of one cell, and whoever looks it up hears both: the table has no key, and so no mapped class.
+CELLS: Final = Table(
+    "cells",
+    Base.metadata,
+    Column("network", Integer, nullable=False),
+    Column("cell", BigInteger, nullable=False),
+    Column("area", Integer, nullable=False),
+    Column("source_id", SmallInteger, nullable=False),
+    Column("lon_deg", Float, nullable=False),
+    Column("lat_deg", Float, nullable=False),
+    Column("range_m", REAL),
+    Column("samples", Integer, nullable=False),
+    Column("is_exact", Boolean, nullable=False),
+    Column("updated_at", UtcDateTime),
+    CheckConstraint(_ON_EARTH, name="position"),
+    Index("ix_cells_name", "network", "cell", "area"),
+    postgresql_partition_by="LIST (source_id)",
+)
 
 
 class CellAreaRow(Base):

@@ -40,10 +40,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "cells",
-        sa.Column("network", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("cell", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("area", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("source_id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("network", sa.Integer(), nullable=False),
+        sa.Column("cell", sa.BigInteger(), nullable=False),
+        sa.Column("area", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.SmallInteger(), nullable=False),
         sa.Column("lon_deg", sa.Float(), nullable=False),
         sa.Column("lat_deg", sa.Float(), nullable=False),
         sa.Column("range_m", sa.REAL(), nullable=True),
@@ -51,9 +51,9 @@ def upgrade() -> None:
         sa.Column("is_exact", sa.Boolean(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(_ON_EARTH, name=op.f("ck_cells_position")),
-        sa.PrimaryKeyConstraint("network", "cell", "area", "source_id", name=op.f("pk_cells")),
         postgresql_partition_by="LIST (source_id)",
     )
+    op.create_index("ix_cells_name", "cells", ["network", "cell", "area"])
     op.create_table(
         "cell_areas",
         sa.Column("network", sa.Integer(), autoincrement=False, nullable=False),

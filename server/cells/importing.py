@@ -1,0 +1,229 @@
+"""Bringing a cell file in: read, checked, copied and swapped in, all or nothing a source."""
+
+import gzip
+import io
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from geo.cell_areas import robust_area
+from geo.cell_footprint import AreaRecord, CellPolicy
+from geo.cell_table import CellTable
+from geo.crs import Datum
+from geo.errors import GeoError
+from server.cells import store
+from server.cells.models import CellSource
+from server.clock import Clock
+from server.errors import InvalidInput
+
+_CHUNK_BYTES: Final = 1 << 20
+_MAX_NAME_CHARS: Final = 60
+_LIMITS: Final = (
+    # One import may take minutes; nobody waits for its locks before the swap at its end.
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL maintenance_work_mem = '256MB'",
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL lock_timeout = '60s'",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a file has been read."""
+
+    bytes_read: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of a file.
+
+    Attributes
+    ----------
+    rows : usable rows of the file.
+    cells : rows of the source, now, with those that were there and the file lacks.
+    rejected : rows left out, by reason.
+    """
+
+    source: str
+    rows: int
+    cells: int
+    areas: int
+    rejected: dict[str, int]
+
+
+def import_cells(
+    session: Session,
+    clock: Clock,
+    stream: io.BufferedReader,
+    *,
+    source: str,
+    file_name: str,
+    datum: Datum = Datum.WGS84,
+    replace: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    policy: CellPolicy | None = None,
+) -> Imported:
+    """Import a cell file of OpenCelliD or MLS in the caller's transaction.
+
+    Until the caller commits, everybody goes on reading what the source had before; when
+    anything fails, that is all there is. Importing a source again updates it: of one cell the
+    row measured last stays, and cells that the file lacks stay unless `replace` is set.
+
+    Parameters
+    ----------
+    session : of the owner, without a tenant.
+    clock : stamps the import.
+    stream : the file, plain or gzip; read once, some megabytes in memory.
+    source : name of the table it updates, like ``opencellid``.
+    file_name : kept for the list of sources.
+    datum : of the file's positions; they are stored in WGS-84.
+    progress : told after each chunk.
+    policy : thresholds, the defaults when left out.
+
+    Raises
+    ------
+    InvalidInput : ``not_cells``: no such file, cut off, or without a usable row.
+    """
+    policy = policy or CellPolicy()
+    if not source or len(source) > _MAX_NAME_CHARS or not source.isprintable():
+        raise InvalidInput("source_name", f"a source has a name of 1 to {_MAX_NAME_CHARS} signs")
+    for statement in _LIMITS:
+        session.execute(text(statement))
+    row = _claim(session, clock, source=source, file_name=file_name, datum=datum)
+    cursor = store.cursor_of(session)
+    old = store.partition_name(row.id, row.imports) if row.cells else None
+    row.imports += 1
+    new = store.partition_name(row.id, row.imports)
+    store.create_partition(cursor, new)
+    rows, rejected = _fill(cursor, new, stream, source_id=row.id, datum=datum, progress=progress)
+    if not rows:
+        raise InvalidInput("not_cells", f"{file_name}: no usable cell in it")
+    store.add_index(cursor, new)
+    table = new if old is None or replace else store.merge_older(cursor, old=old, new=new)
+    store.analyze(cursor, table)
+    areas = _areas(cursor, table, policy)
+    store.replace_areas(cursor, areas, source_id=row.id)
+    if table == old:
+        row.imports -= 1
+    store.swap_partition(cursor, source_id=row.id, old=old, new=table)
+    row.cells = store.count_rows(cursor, table)
+    row.areas = len(areas)
+    row.rejected = dict(sorted(rejected.items()))
+    session.flush()
+    return Imported(
+        source=source,
+        rows=rows,
+        cells=row.cells,
+        areas=row.areas,
+        rejected=row.rejected,
+    )
+
+
+def _claim(
+    session: Session, clock: Clock, *, source: str, file_name: str, datum: Datum
+) -> CellSource:
+    """Lock the row of the source, so that imports of one source come one after the other."""
+    values = {"datum": datum, "file": file_name, "imported_at": clock.now()}
+    session.execute(
+        insert(CellSource)
+        .values(name=source, **values)
+        .on_conflict_do_update(index_elements=[CellSource.name], set_=values)
+    )
+    return session.execute(
+        select(CellSource)
+        .where(CellSource.name == source)
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+
+
+def _fill(
+    cursor: store.Cursor,
+    table: str,
+    stream: io.BufferedReader,
+    *,
+    source_id: int,
+    datum: Datum,
+    progress: Callable[[Progress], None] | None,
+) -> tuple[int, Counter[str]]:
+    rows, read = 0, 0
+    rejected: Counter[str] = Counter()
+    chunks = _chunks(stream)
+    try:
+        first = next(chunks, b"")
+        head, _, rest = first.partition(b"\n")
+        reader = CellTable(head, datum=datum)
+        if not reader.has_header:
+            rest = first
+        with cursor.copy(store.copy_statement(table)) as copy:
+            copy.write(store.HEADER)
+            for chunk in _with(rest, chunks):
+                cells, left_out = reader.parse(chunk)
+                store.copy_cells(copy, cells, source_id=source_id)
+                rejected += left_out
+                rows += len(cells)
+                read += len(chunk)
+                if progress is not None:
+                    progress(Progress(read, rows))
+            copy.write(store.TRAILER)
+    except GeoError as error:
+        raise InvalidInput("not_cells", error.detail) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInput("not_cells", f"the file breaks off: {error}") from None
+    return rows, rejected
+
+
+def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
+    """Yield whole lines, a megabyte or so at a time, unpacked when they are gzip."""
+    packed = stream.peek(2)[:2] == b"\x1f\x8b"
+    source = gzip.GzipFile(fileobj=stream) if packed else stream
+    rest = b""
+    while block := source.read(_CHUNK_BYTES):
+        lines, end, begun = (rest + block).rpartition(b"\n")
+        rest = begun
+        if end:
+            yield lines + end
+        elif len(rest) > 8 * _CHUNK_BYTES:
+            raise InvalidInput("not_cells", "a line of megabytes is no cell")
+    if rest:
+        yield rest + b"\n"
+
+
+def _areas(cursor: store.Cursor, table: str, policy: CellPolicy) -> Sequence[AreaRecord]:
+    moments = store.area_moments(cursor, table)
+    radius_m = moments.radius_m(policy=policy)
+    wide = moments.too_wide(policy=policy)
+    believed = np.ones(len(radius_m), dtype=np.bool_)
+    believed[wide] = False
+    areas = [
+        AreaRecord(*row)
+        for row in zip(
+            *(
+                column[believed].tolist()
+                for column in (
+                    moments.network, moments.area, moments.lon_deg, moments.lat_deg, radius_m,
+                    moments.cells,
+                )
+            ),
+            strict=True,
+        )
+    ]  # fmt: skip
+    keys = list(zip(moments.network[wide].tolist(), moments.area[wide].tolist(), strict=True))
+    for (network, area), cells in store.cells_of_areas(cursor, table, keys):
+        found = robust_area(network, area, cells, policy=policy)
+        areas += [] if found is None else [found]
+    return areas
