@@ -309,8 +309,10 @@ def test_the_dialect_is_read_by_its_first_x_and_y(inside: str) -> None:
     ("inside", "expected"),
     [
         (
-            "<answer><result resid='202'>不允许定位</result>"
-            "<add_info>用户取消授权</add_info></answer>",
+            (
+                "<answer><result resid='202'>不允许定位</result>"
+                "<add_info>用户取消授权</add_info></answer>"
+            ),
             202,
         ),
         ("<result resid='5'>用户关机</result>", 5),
