@@ -48,12 +48,12 @@ def locate(cells_file: str, *, as_of: str | None, datum: str) -> None:
     area, "error" that of nothing known.
     """
     table = read_cell_file(read_bytes(cells_file), datum=Datum(datum))
-    for reason, count in sorted(table.rejected.items()):
-        click.echo(f"outpost: {cells_file}: {count} rows left out: {reason}", err=True)
     now_s = table.newest_s if as_of is None else to_epoch_s(parse_instant(as_of))
     # All are read before the first is answered: a bad line leaves no half of an answer.
     for request in list(_requests()):
         click.echo(canonical_json(_located(request, table, now_s)))
+    for reason, count in sorted(table.rejected.items()):
+        click.echo(f"outpost: {cells_file}: {count} rows left out: {reason}", err=True)
 
 
 def _requests() -> Iterator[dict[str, Any]]:

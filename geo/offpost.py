@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from geo.distance import FloatArray
-from geo.fix import FixArray, IntArray, from_epoch_s, to_epoch_s
+from geo.distance import FloatArray, consecutive_m
+from geo.fix import BoolArray, FixArray, IntArray, from_epoch_s, to_epoch_s
 from geo.gaps import Window, known_fixes
 from geo.geofence import Geofence
 from geo.policy import OffPostPolicy
@@ -165,7 +165,7 @@ class _Absence:
         confidence = self._confidence(times, policy)
         decides = np.flatnonzero(
             (times - start >= policy.min_outside_s)
-            & (np.arange(1, len(times) + 1) >= policy.min_fixes)
+            & self._corroborated(policy)
             & (confidence >= policy.min_confidence)
         )
         if not len(decides):
@@ -199,6 +199,22 @@ class _Absence:
             ),
             **figures,
         )
+
+    def _corroborated(self, policy: OffPostPolicy) -> BoolArray:
+        """Whether the fixes up to each one are enough: few suffice when they agree on a place.
+
+        Errors of measurement throw single fixes in any direction; somebody who is elsewhere
+        is mostly at one place there, or is seen more often.
+        """
+        count = np.arange(1, len(self.proof) + 1)
+        lon, lat = (
+            column[self.proof] for column in (self.sides.fixes.lon_deg, self.sides.fixes.lat_deg)
+        )
+        near = consecutive_m(lon, lat) <= policy.agree_m + (
+            self.sides.accuracy_m[self.proof[1:]] + self.sides.accuracy_m[self.proof[:-1]]
+        )
+        agreed = np.concatenate(([False], np.logical_or.accumulate(near)))[: len(count)]
+        return np.asarray((count >= policy.min_fixes) & (agreed | (count >= policy.lone_fixes)))
 
     def _confidence(self, times: FloatArray, policy: OffPostPolicy) -> FloatArray:
         """Confidence after each proving fix: mean probability, less the share of doubtful fixes."""

@@ -147,6 +147,11 @@ class OffPostPolicy:
     settle_s: float = 0.0
     """Grace after each duty start."""
     min_fixes: int = 2
+    """So many fixes outside, two of them at one place, prove an absence ..."""
+    lone_fixes: int = 3
+    """... or so many wherever they are: a single one may be an error of measurement."""
+    agree_m: float = 150.0
+    """Two fixes this near, net of their accuracies, are at one place."""
     min_confidence: float = 0.5
     cell_only_confidence: float = 0.6
     """Ceiling when no satellite or Wi-Fi fix agrees: likely away, a lower grade."""

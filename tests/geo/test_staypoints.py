@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from geo.distance import geodesic_m
-from geo.fix import Fix, FixArray
+from geo.fix import Fix, FixArray, to_epoch_s
 from geo.policy import TrackPolicy
 from geo.staypoints import Staypoint, detect_staypoints
 from geo.trackpoints import select_trackpoints
@@ -70,3 +70,24 @@ def test_first_fix_after_silence_may_be_farther_off() -> None:
 
 def test_silence_beyond_the_bridge_parts_stays() -> None:
     assert len(stays([*stay(0, 20), *stay(1_500, 1_520)])) == 2
+
+
+def test_a_stay_reaches_as_far_as_the_way_leaves_time_over() -> None:
+    way = [fix(0, -6_000), fix(10, -3_000)]
+    fixes = [*way, *stay(20, 40), fix(50, 3_000), fix(60, 6_000)]
+    (stop,) = stays(fixes)
+    seen_s = (to_epoch_s(fixes[2].fixed_at), to_epoch_s(fixes[21].fixed_at))
+    assert seen_s[0] - 600 < stop.arrived_s <= seen_s[0]
+    assert seen_s[1] <= stop.left_s < seen_s[1] + 660
+
+
+def test_slow_going_with_waits_is_no_stay() -> None:
+    going = [fix(i / 12, 55.0 * (i / 12)) for i in range(96)]  # under a metre a second
+    assert stays(going) == ()
+
+
+def test_a_single_stray_fix_ends_no_stay_however_rare_fixes_are() -> None:
+    rare = [fix(10.0 * i) for i in range(12)]
+    rare[6] = fix(60.0, 400.0)
+    (stop,) = stays(rare)
+    assert (stop.first, stop.last) == (0, 11)
