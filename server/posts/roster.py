@@ -15,7 +15,7 @@ from server.db import tables
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput, NotFound
 from server.posts import store
-from server.posts.models import Excusal, RosterEntry, Shift
+from server.posts.models import Excusal, Post, RosterEntry, Shift
 from server.posts.rules import ExcusalKind, clean_name, local_date, shift_instants
 
 _MAX_EXCUSAL = timedelta(days=400)
@@ -110,8 +110,25 @@ def assign_shifts(
     """
     _require_employees(session, tenant_id=tenant_id, ids={a.employee_id for a in assignments})
     tenant_zone = _tenant_zone(session, tenant_id)
+    # Held here: the session lets go of what nobody holds and would ask again for each row.
+    shifts = {
+        shift_id: store.load_shift(session, tenant_id=tenant_id, shift_id=shift_id)
+        for shift_id in {a.shift_id for a in assignments}
+    }
+    posts = {
+        post_id: store.load_post(session, tenant_id=tenant_id, post_id=post_id)
+        for post_id in {a.post_id for a in assignments}
+        if post_id is not None
+    }
     rows = [
-        _roster_row(session, a, tenant_id=tenant_id, tenant_zone=tenant_zone, actor_id=actor_id)
+        _roster_row(
+            a,
+            shift=shifts[a.shift_id],
+            post=posts[a.post_id] if a.post_id is not None else None,
+            tenant_id=tenant_id,
+            tenant_zone=tenant_zone,
+            actor_id=actor_id,
+        )
         for a in assignments
     ]
     if not rows:
@@ -219,19 +236,18 @@ def _tenant_zone(session: Session, tenant_id: int) -> str | None:
 
 
 def _roster_row(
-    session: Session,
     assignment: Assignment,
     *,
+    shift: Shift,
+    post: Post | None,
     tenant_id: int,
     tenant_zone: str | None,
     actor_id: UUID | None,
 ) -> dict[str, Any]:
-    shift = store.load_shift(session, tenant_id=tenant_id, shift_id=assignment.shift_id)
     if shift.retired_on is not None and assignment.on_date >= shift.retired_on:
         raise Conflict("shift_retired")
     zone = assignment.zone
-    if assignment.post_id is not None:
-        post = store.load_post(session, tenant_id=tenant_id, post_id=assignment.post_id)
+    if post is not None:
         if post.closed_on is not None and assignment.on_date >= post.closed_on:
             raise Conflict("post_closed")
         zone = zone or post.zone
