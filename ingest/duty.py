@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from geo.fix import to_epoch_s
+from geo.distance import FloatArray
+from geo.fix import IntArray, to_epoch_s
 from server.posts.queries import duty_version, duty_windows
 from server.posts.rules import DutyWindow
 from server.tracking.records import DutySlot
@@ -36,8 +38,16 @@ class Timetable:
 
     def slot_at(self, at_s: float) -> DutySlot | None:
         """Return the duty an instant falls into, graces included; None when off duty."""
-        index = bisect_right(self.edges, at_s) - 1
+        index = self.index_at(at_s)
         return self.slots[index] if index >= 0 else None
+
+    def index_at(self, at_s: float) -> int:
+        """Return which of `slots` holds at an instant; -1 before all of them."""
+        return bisect_right(self.edges, at_s) - 1
+
+    def indexes_at(self, at_s: FloatArray) -> IntArray:
+        """Return `index_at` of each of ``(n,)`` instants."""
+        return np.searchsorted(self.edges, at_s, side="right") - 1
 
 
 class DutyIndex:

@@ -1,15 +1,18 @@
 """Doubts about arriving fixes, found on the whole batch at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from geo.fix import Source
 from geo.policy import QualityPolicy
 from geo.quality import flag_columns
-from server.tracking.records import DeviceRef, FixRecord
+from server.tracking.columns import FIX_ROW, SOURCE_CODES, FixTable, last_of_each
+from server.tracking.records import DeviceRef
 
 _MAX_DEVICES = 200_000
+_GPS = SOURCE_CODES[Source.GPS]
 
 
 class Flagger:
@@ -17,55 +20,49 @@ class Flagger:
 
     def __init__(self, policy: QualityPolicy) -> None:
         self._policy = policy
-        self._newest: dict[DeviceRef, FixRecord] = {}
+        self._newest: dict[DeviceRef, tuple[Any, ...]] = {}
 
-    def flag(self, fixes: Sequence[FixRecord], devices: Sequence[DeviceRef]) -> list[FixRecord]:
-        """Return the same fixes with the flags that time, place and neighbours give them.
+    def flag(self, fixes: FixTable, devices: Sequence[DeviceRef]) -> None:
+        """Set the flags that time, place and neighbours give to fixes.
 
         Parameters
         ----------
-        fixes : one batch, any order.
+        fixes : one batch, any order; its flags are changed.
         devices : owners, by `device_no`.
         """
-        if not fixes:
-            return []
-        numbers = {record.device_no for record in fixes}
-        earlier = [(no, self._newest[devices[no]]) for no in numbers if devices[no] in self._newest]
-        rows = [*fixes, *(record for _, record in earlier)]
-        n = len(fixes)
-        owner_no = [record.device_no for record in fixes] + [no for no, _ in earlier]
-        wire = [record.fix for record in rows]
-        flags = flag_columns(
-            epoch_s=np.array([fix.fixed_s for fix in wire]),
-            received_s=np.array([record.received_s for record in rows]),
-            lon_deg=np.array([fix.lon_deg for fix in wire]),
-            lat_deg=np.array([fix.lat_deg for fix in wire]),
-            accuracy_m=np.array([fix.accuracy_m for fix in wire], dtype=np.float64),
-            is_gps=np.array([fix.source is Source.GPS for fix in wire]),
-            flags=np.array([record.flags for record in rows], dtype=np.int64),
-            owner_no=np.array(owner_no, dtype=np.int64),
-            keys=np.array([fix.key for fix in wire], dtype=np.int64),
+        if not len(fixes):
+            return
+        numbers = np.unique(fixes.rows["device_no"]).tolist()
+        known = [(no, self._newest.get(devices[no])) for no in numbers]
+        earlier = np.array([row for _, row in known if row is not None], dtype=FIX_ROW)
+        earlier["device_no"] = [no for no, row in known if row is not None]
+        rows = np.concatenate([fixes.rows, earlier])
+        found = flag_columns(
+            epoch_s=rows["fixed_s"],
+            received_s=rows["received_s"],
+            lon_deg=rows["lon_deg"],
+            lat_deg=rows["lat_deg"],
+            accuracy_m=rows["accuracy_m"],
+            is_gps=rows["source"] == _GPS,
+            flags=rows["flags"].astype(np.int64),
+            owner_no=rows["device_no"].astype(np.int64),
+            keys=rows["key"],
             policy=self._policy,
-        ).tolist()
-        return [
-            record
-            if record.flags == found
-            else FixRecord(
-                record.device_no, record.fix, record.received_s, found, record.slot, record.via
-            )
-            for record, found in zip(fixes, flags[:n], strict=True)
-        ]
+        )
+        fixes.rows["flags"] = found[: len(fixes)]
 
-    def remember(self, fixes: Sequence[FixRecord], devices: Sequence[DeviceRef]) -> None:
+    def remember(self, fixes: FixTable, devices: Sequence[DeviceRef]) -> None:
         """Note the fixes of a committed batch, to compare the next one with."""
         if len(self._newest) > _MAX_DEVICES:
             self._newest.clear()
-        newest: dict[int, FixRecord] = {}
-        for record in fixes:
-            known = newest.get(record.device_no)
-            if known is None or known.fix.fixed_s < record.fix.fixed_s:
-                newest[record.device_no] = record
-        for device_no, record in newest.items():
-            before = self._newest.get(devices[device_no])
-            if before is None or before.fix.fixed_s < record.fix.fixed_s:
-                self._newest[devices[device_no]] = record
+        rows = fixes.rows
+        last = rows[last_of_each(rows["device_no"], rows["fixed_s"])]
+        for row in last.tolist():
+            device = devices[row[_DEVICE_NO]]
+            before = self._newest.get(device)
+            if before is None or before[_FIXED_S] < row[_FIXED_S]:
+                self._newest[device] = row
+
+
+_NAMES = FIX_ROW.names or ()
+_DEVICE_NO, _FIXED_S = _NAMES.index("device_no"), _NAMES.index("fixed_s")

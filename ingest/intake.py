@@ -4,9 +4,9 @@ Nothing a message contains can make this raise: what cannot be decoded becomes a
 quarantine. What can raise is the database, and then nothing of the batch is stored.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from geo.fix import QualityFlag
 from geo.policy import QualityPolicy
-from ingest.devices import DeviceEntry, Directory
-from ingest.duty import DutyIndex, Person, Span, Timetable
+from ingest.bulk import Bulk
+from ingest.devices import Directory
+from ingest.duty import DutyIndex
 from ingest.flags import Flagger
 from ingest.quarantine import instants_told, seal_payload
 from ingest.ratelimit import RateLimiter
+from ingest.senders import Sender, Senders, find_sender
 from ingest.surroundings import radio_record
-from ingest.topics import parse_topic
 from ingest.wire import (
     PLACE_EVENTS,
     Decoded,
@@ -32,17 +33,13 @@ from ingest.wire import (
     Rejection,
     WireFix,
 )
-from ingest.wire.formats import BY_ROOT, Decoder
 from ingest.wire.instants import Envelope
-from ingest.wire.owntracks import decode as decode_owntracks
 from ingest.wire.owntracks import key_of
 from server.crypto import Vault
+from server.tracking.columns import FixTable
 from server.tracking.recording import record_fixes
 from server.tracking.records import (
-    NOBODY,
     Batch,
-    DeviceRef,
-    DutySlot,
     EventRecord,
     FixRecord,
     QuarantineRecord,
@@ -105,38 +102,6 @@ class Watch(Protocol):
         ...
 
 
-class _Sender:
-    """One topic of a batch: whose it is, how much it sent, when it was on duty."""
-
-    __slots__ = (
-        "count", "decode", "device", "device_no", "entry", "envelope", "granted", "high_s",
-        "low_s", "refusal", "timetable", "username",
-    )  # fmt: skip
-
-    def __init__(self, username: str, device: DeviceRef, entry: DeviceEntry | None) -> None:
-        self.username = username
-        self.device = device
-        self.entry = entry
-        self.decode: Decoder = decode_owntracks
-        self.device_no = 0
-        self.count = 0
-        self.granted = 0
-        self.refusal: Rejection | None = None
-        self.envelope = Envelope()
-        self.low_s = math.inf
-        self.high_s = -math.inf
-        self.timetable: Timetable | None = None
-
-    def note(self, at_s: float) -> None:
-        """Note an instant the duty gate will be asked about."""
-        self.low_s = min(self.low_s, at_s)
-        self.high_s = max(self.high_s, at_s)
-
-    def slot_at(self, at_s: float) -> DutySlot | None:
-        """Return the duty of an instant noted before."""
-        return None if self.timetable is None else self.timetable.slot_at(at_s)
-
-
 @dataclass(frozen=True, slots=True)
 class _Refused:
     """A rejection with the bytes that quarantine would keep, and the times they speak of."""
@@ -146,7 +111,7 @@ class _Refused:
     instants: Sequence[float]
 
 
-_Item = tuple[Message, _Sender, WireFix | RadioScan | DeviceEvent | Ignored | _Refused]
+_Item = tuple[Message, Sender, WireFix | RadioScan | DeviceEvent | Ignored | _Refused]
 
 
 class Intake:
@@ -193,62 +158,52 @@ class Intake:
         ------
         psycopg.Error, sqlalchemy.exc.SQLAlchemyError : the database refused; roll back.
         """
-        senders = self._senders(session, messages)
+        senders = Senders(
+            [message.topic for message in messages], partial(find_sender, session, self._directory)
+        )
+        if self._limiter is not None and messages:
+            senders.limit(self._limiter, messages[-1].received_s)
+        bulk, items = self._read(messages, senders)
+        batch = Batch(devices=senders.open_gate(session, self._duty))
+        for item in items:
+            self._sort(item, batch)
+        plain, off_duty = bulk.gate()
+        batch.off_duty += off_duty
+        batch.table = FixTable.joined([plain, FixTable.of(batch.fixes)])
+        batch.fixes = []
+        self._flagger.flag(batch.table, batch.devices)
+        return Taken(record_fixes(session, batch), batch, senders.sent())
+
+    def committed(self, taken: Taken, now_s: float) -> None:
+        """Remember a batch for the next ones; not to be called for one that failed."""
+        if taken.batch.table is not None:
+            self._flagger.remember(taken.batch.table, taken.batch.devices)
+        if self._limiter is not None:
+            for username, count in taken.sent.items():
+                self._limiter.spend(username, count, now_s)
+
+    def _read(self, messages: Sequence[Message], senders: Senders) -> tuple[Bulk, list[_Item]]:
+        """Decode messages: plain positions together, the others one by one."""
         if self._watch is not None:
             self._watch.begin(messages)
+        if self._before_decode is not None:
+            for message in messages:
+                if message.reason is None:
+                    self._before_decode(message)
+        bulk = Bulk.read(messages, senders)
         items: list[_Item] = []
-        for message in messages:
-            sender = senders[message.topic]
+        for no in bulk.rest:
+            message = messages[no]
+            sender = senders.by_topic[message.topic]
             for decoded in self._results(message, sender):
                 result = _refused(message, decoded) if isinstance(decoded, Rejection) else decoded
                 items.append((message, sender, result))
                 _note_instants(sender, result, message.received_s)
         if self._watch is not None:
             self._watch.passed(messages)
-        batch = self._open_gate(session, senders)
-        for item in items:
-            self._sort(item, batch)
-        batch.fixes = self._flagger.flag(batch.fixes, batch.devices)
-        sent = {sender.username: sender.count for sender in senders.values() if sender.entry}
-        return Taken(record_fixes(session, batch), batch, sent)
+        return bulk, items
 
-    def committed(self, taken: Taken, now_s: float) -> None:
-        """Remember a batch for the next ones; not to be called for one that failed."""
-        self._flagger.remember(taken.batch.fixes, taken.batch.devices)
-        if self._limiter is not None:
-            for username, count in taken.sent.items():
-                self._limiter.spend(username, count, now_s)
-
-    def _senders(self, session: Session, messages: Sequence[Message]) -> dict[str | bytes, _Sender]:
-        senders: dict[str | bytes, _Sender] = {}
-        for message in messages:
-            sender = senders.get(message.topic)
-            if sender is None:
-                sender = senders[message.topic] = self._sender(session, message.topic)
-            sender.count += 1
-            sender.granted += 1
-        if self._limiter is not None and messages:
-            now_s = messages[-1].received_s
-            for sender in senders.values():
-                sender.granted = self._limiter.grant(sender.username, sender.count, now_s)
-        return senders
-
-    def _sender(self, session: Session, topic: str | bytes) -> _Sender:
-        parsed = parse_topic(topic)
-        if isinstance(parsed, Rejection):
-            sender = _Sender("", NOBODY, None)
-            sender.refusal = parsed
-            return sender
-        entry = self._directory.find(session, parsed.username)
-        sender = _Sender(parsed.username, NOBODY if entry is None else entry.ref, entry)
-        if entry is None:
-            sender.refusal = Rejection(Reason.DEVICE, "nobody has enrolled this device")
-        elif parsed.kind == "cmd":
-            sender.refusal = Rejection(Reason.FORBIDDEN, "a phone may not send commands")
-        sender.decode = BY_ROOT[parsed.root].decode
-        return sender
-
-    def _results(self, message: Message, sender: _Sender) -> Sequence[Decoded]:
+    def _results(self, message: Message, sender: Sender) -> Sequence[Decoded]:
         if message.reason is not None:
             return [Rejection(message.reason, message.detail)]
         entry = sender.entry
@@ -259,8 +214,6 @@ class Intake:
         sender.granted -= 1
         if sender.granted < 0:
             return [Rejection(Reason.RATE, "more than a device may send")]
-        if self._before_decode is not None:
-            self._before_decode(message)
         received_s = message.received_s
         if sender.envelope.received_s != received_s:
             sender.envelope = Envelope(received_s, entry.username, entry.secret, entry.enrolled_s)
@@ -268,24 +221,6 @@ class Intake:
             return sender.decode(message.payload, sender.envelope)
         except Exception as error:  # noqa: BLE001 - no message may ever stop the others
             return [Rejection(Reason.DECODER, type(error).__name__)]
-
-    def _open_gate(self, session: Session, senders: Mapping[str | bytes, _Sender]) -> Batch:
-        """Return a batch with its devices numbered; senders know their duty from here on."""
-        batch = Batch()
-        numbers: dict[DeviceRef, int] = {}
-        needs: dict[Person, Span] = {}
-        for sender in senders.values():
-            sender.device_no = numbers.setdefault(sender.device, len(numbers))
-            if sender.device is not NOBODY and sender.low_s <= sender.high_s:
-                person = (sender.device.tenant_id, sender.device.employee_id)
-                low, high = needs.get(person, (sender.low_s, sender.high_s))
-                needs[person] = (min(low, sender.low_s), max(high, sender.high_s))
-        batch.devices = list(numbers)
-        self._duty.refresh(session, needs)
-        for sender in senders.values():
-            person = (sender.device.tenant_id, sender.device.employee_id)
-            sender.timetable = self._duty.timetable(person) if person in needs else None
-        return batch
 
     def _sort(self, item: _Item, batch: Batch) -> None:
         """Put one result where it belongs; this is the gate."""
@@ -311,9 +246,7 @@ class Intake:
         else:
             batch.ignored.append((sender.device_no, message.received_s))
 
-    def _quarantined(
-        self, message: Message, sender: _Sender, refused: _Refused
-    ) -> QuarantineRecord:
+    def _quarantined(self, message: Message, sender: Sender, refused: _Refused) -> QuarantineRecord:
         rejection, payload = refused.rejection, refused.payload
         key = key_of(payload) if rejection.key is None else rejection.key
         sealed = None
@@ -353,7 +286,7 @@ def _is_live(message: Message) -> bool:
     return message.is_live and not message.payload.lstrip().startswith(b"[")
 
 
-def _note_instants(sender: _Sender, result: object, received_s: float) -> None:
+def _note_instants(sender: Sender, result: object, received_s: float) -> None:
     if type(result) is WireFix or type(result) is RadioScan:
         sender.note(result.fixed_s)
     elif isinstance(result, _Refused):
@@ -363,7 +296,7 @@ def _note_instants(sender: _Sender, result: object, received_s: float) -> None:
         sender.note(received_s if result.at_s is None else result.at_s)
 
 
-def _sort_event(message: Message, sender: _Sender, event: DeviceEvent, batch: Batch) -> None:
+def _sort_event(message: Message, sender: Sender, event: DeviceEvent, batch: Batch) -> None:
     at_s = message.received_s if event.at_s is None else event.at_s
     slot = sender.slot_at(at_s)
     untimed = event.at_s is None and event.kind in PLACE_EVENTS
