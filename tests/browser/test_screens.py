@@ -28,6 +28,7 @@ PAGES = {
     "admin": ("/devices/new", "/devices/{phone}", "/organisation/accounts", "/posts"),
     "employee": ("/me", "/alerts", "/people"),
     "finance": ("/me", "/tracks", "/roster"),
+    "auditor": ("/audit", "/audit/security"),
 }
 AXE = (
     "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"

@@ -308,6 +308,9 @@ def test_every_row_with_an_object_is_tried_on_each_side_of_the_walls() -> None:
         ("/people/<uuid:employee_id>", True, False),
         ("/roster", True, False),
         ("/organisation", True, False),
+        ("/audit", True, False),
+        ("/audit?format=csv", True, False),
+        ("/audit/security", True, False),
         ("/search?q=CANARY", True, False),
     ],
 )
@@ -316,7 +319,9 @@ def test_the_marks_are_there_to_be_found(
 ) -> None:
     row = Row("GET", rule, "north", {})
     house.call(Row("POST", "/tracks/reason", "north", {}), "supervisor_group")
-    viewer = "hr" if "organisation" in rule else "supervisor_group"
+    viewer = {"organisation": "hr", "audit": "auditor"}.get(
+        rule.split("/")[1].partition("?")[0], "supervisor_group"
+    )
     content = _content(house.call(row, viewer))
     marks = _foreign_marks(house, "anonymous", row, content)
     assert ("ALPHA-NORTH-CANARY" in marks) or not text_mark

@@ -1,0 +1,116 @@
+"""The auditor's lists: looks in reach, security events of the whole company, exports."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from server.audit.services import Purpose, record_looks
+from server.people.rules import Role
+from server.people.services import grant_role, revoke_grant
+from tests.factories.desk import Browser, Desk
+from tests.server.audit.test_services import principal
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _looks(office: Desk) -> None:
+    """The group's supervisor looked at one person of each branch, the peer's leader exported."""
+    who, people = principal(office.alpha, "supervisor_group"), office.alpha.people
+    other = principal(office.alpha, "manager_n1")
+    with office.transaction() as session:
+        both = [people["employee"], people["other_branch"]]
+        record_looks(
+            session, who, both, Purpose.LIVE_SUPERVISION, "live_map", now=office.clock.now()
+        )
+        record_looks(
+            session,
+            other,
+            [people["peer"]],
+            Purpose.EXPORT,
+            "track.gpx",
+            now=office.clock.now() - timedelta(days=40),
+            reason="=cmd|'/c calc'!A1",
+        )
+
+
+def rows(browser: Browser, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(browser.text(path).removeprefix("\ufeff"))))
+
+
+def test_an_auditor_reads_who_looked_at_whom_and_why(office: Desk) -> None:
+    browser = office.browser("auditor")
+    page = browser.text("/audit")
+    assert "Audit log" in browser.text("/me"), "it is in the navigation"
+    assert "supervisor_group" in page
+    assert "employee ALPHA-NORTH" in page
+    assert "other_branch ALPHA-SOUTH" in page
+    assert "supervision on duty" in page
+    assert "peer ALPHA" not in page, "that was before the 30 days that are shown"
+    assert "peer ALPHA" in browser.text("/audit?from=2026-10-01")
+
+
+def test_filters_are_in_the_address(office: Desk) -> None:
+    browser = office.browser("auditor")
+    assert "other_branch" not in browser.text("/audit?q=employee")
+    assert "Nothing matches" in browser.text("/audit?purpose=export")
+    assert "peer ALPHA" in browser.text("/audit?from=2026-10-01&purpose=export")
+    assert "Nothing matches" in browser.text("/audit?from=2026-10-01&to=2026-10-02")
+    assert "employee ALPHA" in browser.text("/audit?purpose=nonsense&from=x&to=y&page=z")
+
+
+def test_an_export_has_every_row_runs_no_formula_and_is_noted(office: Desk) -> None:
+    browser = office.browser("auditor")
+    exported = rows(browser, "/audit?from=2026-10-01&format=csv")
+    assert [(r["actor"], r["view"]) for r in exported] == [
+        ("supervisor_group", "live_map"),
+        ("supervisor_group", "live_map"),
+        ("manager_n1", "track.gpx"),
+    ]
+    assert exported[-1]["reason"].startswith("'=")
+    assert "Audit trail exported" in browser.text("/audit/security")
+    assert "rows: 3" in browser.text("/audit/security?kind=audit_exported")
+
+
+def test_security_events_are_said_in_words(office: Desk) -> None:
+    browser = office.browser("auditor")
+    page = browser.text("/audit/security?kind=role_granted")
+    assert "Role granted" in page
+    assert "Supervisor" in page
+    assert "supervisor_north" in page
+    assert "Signed in" not in page.partition("<tbody>")[2]
+    assert "employee ALPHA-NORTH-CANARY · phone of employee" in browser.text(
+        "/audit/security?q=phone+of+employee"
+    )
+    kinds = {r["kind"] for r in rows(browser, "/audit/security?format=csv")}
+    assert {"sign_in", "role_granted", "device_enrolled"} <= kinds
+
+
+def test_who_audits_a_branch_reads_of_its_people_only(office: Desk) -> None:
+    account = office.alpha.logins["manager_n2"].account_id
+    with office.transaction() as session:
+        grant_id = grant_role(
+            session,
+            office.clock,
+            tenant_id=office.alpha.id,
+            account_id=account,
+            role=Role.AUDITOR,
+            unit_id=office.alpha.units["south"],
+        ).id
+    browser = office.browser("manager_n2")
+    for path in ("/audit", "/audit?format=csv"):
+        page = browser.text(path)
+        assert "other_branch ALPHA-SOUTH" in page
+        assert "employee ALPHA" not in page
+    for path in ("/audit/security", "/audit/security?format=csv"):
+        page = browser.text(path)
+        assert "your role covers a part of it" in page
+        assert "Role granted" not in page
+    with office.transaction() as session:
+        revoke_grant(session, office.clock, tenant_id=office.alpha.id, grant_id=grant_id)
+
+
+@pytest.mark.parametrize("login", ["employee", "supervisor_group", "hr", "admin", "finance"])
+def test_nobody_else_reads_the_trail(office: Desk, login: str) -> None:
+    for path in ("/audit", "/audit/security", "/audit?format=csv"):
+        assert office.browser(login).get(path).status_code == 403
