@@ -284,3 +284,94 @@ class PersonDay(Struct):
     distance_m: Distance | None
     coverage: float | None
     fixes: DayFixes
+
+
+class UnitCounts(Struct):
+    """People of units with everybody below them, in the order of the tree."""
+
+    id: list[str]
+    name: list[str]
+    depth: list[int]
+    people: list[int]
+    on_post: list[int]
+    off_post: list[int]
+    travelling: list[int]
+    stale: list[int]
+    no_signal: list[int]
+
+
+class CellCounts(Struct):
+    """People by hexagon; `id` is its H3 index, `ring` its corners, closed."""
+
+    id: list[str]
+    centre: list[Point]
+    ring: list[list[Point]]
+    people: list[int]
+    on_post: list[int]
+    off_post: list[int]
+    travelling: list[int]
+    stale: list[int]
+    no_signal: list[int]
+
+
+class OtherCells(Struct):
+    """People outside the viewer's units by large hexagon, in multiples of five."""
+
+    id: list[str]
+    ring: list[list[Point]]
+    people: list[int]
+
+
+class Others(Struct):
+    """Everybody outside the viewer's units, rounded down, at a quarter hour."""
+
+    at: float
+    resolution: int
+    smallest: int
+    people: int
+    cells: OtherCells
+
+
+class Distribution(Struct):
+    """People on duty at an instant; `placed` of them are in a hexagon of the answer.
+
+    `provisional` says that the last minutes are still being judged.
+    """
+
+    at: float
+    on: str
+    is_now: bool
+    provisional: bool
+    resolution: int
+    people: int
+    placed: int
+    statuses: dict[str, int]
+    units: UnitCounts
+    cells: CellCounts
+    others: Others | None
+
+
+class AreasWanted(Struct):
+    """Polygons to count in, at an instant with offset (none: now), of one unit or of all."""
+
+    areas: list[GeoJson]
+    at: str | None = None
+    unit: str | None = None
+
+
+class AreaTallies(Struct):
+    """People by area, in the order asked."""
+
+    people: list[int]
+    on_post: list[int]
+    off_post: list[int]
+    travelling: list[int]
+    stale: list[int]
+    no_signal: list[int]
+
+
+class AreaCounts(Struct):
+    """People inside drawn areas at an instant."""
+
+    at: float
+    areas: AreaTallies

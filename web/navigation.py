@@ -52,6 +52,7 @@ GROUPS: tuple[NavGroup, ...] = (
         _l("Presence"),
         (
             _item("live.page", _l("Live map"), "radar", "view_live"),
+            _item("distribution.page", _l("Distribution"), "hexagon", "view_distribution"),
             _item("people.index", _l("People"), "users", "view_person"),
             _item("tracks.index", _l("Tracks"), "route", "view_track"),
             _item("alerts.index", _l("Alerts"), "siren", "view_findings"),

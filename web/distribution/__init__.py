@@ -1,0 +1,5 @@
+"""How many people are where: page, JSON and exports."""
+
+from web.distribution.views import blueprint
+
+__all__ = ["blueprint"]
