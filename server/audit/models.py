@@ -51,6 +51,9 @@ class SecurityEvent(Base):
     __tablename__ = "security_events"
     __table_args__ = (Index("ix_security_events_at", "tenant_id", "at"),)
 
+    # The engine and ingest may write events and read none, so nothing is asked back.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012  # read once by the mapper
+
     tenant_id: Mapped[TenantId]
     id: Mapped[Id]
     at: Mapped[CreatedAt]
