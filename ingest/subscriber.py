@@ -21,11 +21,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.handover import Handover, Parcel
 from ingest.intake import Message
-from ingest.topics import CANARY, FILTER
+from ingest.topics import CANARY, FILTERS
 
 CLIENT_ID = "ingest"
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
 KEEPALIVE_S = 60
+TOPICS = (*((phones, 1) for phones in FILTERS), (CANARY, 0), (DROPPED_TOPIC, 0))
 _CHUNK = 262_144
 _PUBLISH = 0x30
 _PUBACK = 0x40
@@ -54,7 +55,7 @@ class Subscriber(mqtt.Client):
         username: str,
         password: str,
         client_id: str = CLIENT_ID,
-        topics: Sequence[tuple[str, int]] = ((FILTER, 1), (CANARY, 0), (DROPPED_TOPIC, 0)),
+        topics: Sequence[tuple[str, int]] = TOPICS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ingest.topics import FILTER
+from ingest.topics import FILTERS
 from server.broker.config import GATEKEEPER
 
 SWEEP_S = 15.0
@@ -55,7 +55,7 @@ class Sweeper(threading.Thread):
         self._client.suppress_exceptions = True
         self._client.on_connect = self._on_connect
         # The broker queues what is retained before it answers, so nothing more is needed then.
-        self._client.on_subscribe = lambda client, *_: client.unsubscribe(FILTER)
+        self._client.on_subscribe = lambda client, *_: client.unsubscribe([*FILTERS])
         self._client.on_message = self._on_message
         self._client.connect_async(host, port, keepalive=_KEEPALIVE_S, clean_start=True)
 
@@ -67,7 +67,7 @@ class Sweeper(threading.Thread):
             self._wake.wait(self._every_s)
             self._wake.clear()
             if self._client.is_connected():
-                self._client.subscribe(FILTER, qos=0)
+                self._client.subscribe([(phones, 0) for phones in FILTERS])
             if self.wiped > before:
                 log.info("wiped %d retained messages", self.wiped - before)
         self._client.disconnect()

@@ -25,11 +25,14 @@ _FLOATS = re.compile(r"[\[({]\s*-?\d{1,3}\.\d+(?:[\s,;]+-?\d{1,3}\.\d+)*[\s,;]*[
 _ROW = re.compile(r"(?i)(failing row contains )\([^\n]*\)")
 _SESSION = re.compile(r"\b[1-9]\d{0,8}\.[A-Za-z0-9_-]{43}\b")
 _BEARER = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}")
+# Phones that know nothing but an address have their credential in it.
+_ADDRESS = re.compile(r"(/pub/[a-z-]+/)[^\s\"'?]+")
 _MAX_CHARS = 8_000
 
 
 def redact(text: str) -> str:
     """Return a text without what must not be logged, on one line."""
+    text = _ADDRESS.sub(r"\1[redacted]", text)
     text = _BEARER.sub(r"\1 [redacted]", text)
     text = _SESSION.sub("[redacted]", text)
     text = _KEYED.sub(r"\1[redacted]", text)

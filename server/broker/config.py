@@ -138,7 +138,7 @@ def render_device_acl() -> str:
     """
     lines = ["pattern write owntracks/%u/+"]
     lines += [f"pattern write owntracks/%u/+/{name}" for name in _DEVICE_SUBTOPICS]
-    lines.append("pattern read owntracks/%u/+/cmd")
+    lines += ["pattern read owntracks/%u/+/cmd", "pattern write survey/%u/+"]
     return "\n".join(lines) + "\n"
 
 
@@ -152,12 +152,14 @@ def render_service_acl() -> str:
     return (
         f"user {INGEST}\n"
         "topic read owntracks/#\n"
+        "topic read survey/#\n"
         "topic readwrite outpost/canary/#\n"
         "topic read $SYS/#\n"
         "topic write owntracks/+/+/cmd\n"
         f"\nuser {GATEKEEPER}\n"
         "# an empty retained message wipes a retained position\n"
         "topic readwrite owntracks/#\n"
+        "topic readwrite survey/#\n"
         "topic read $SYS/#\n"
         f"\nuser {CANARY}\n"
         "topic readwrite outpost/canary/#\n"

@@ -168,7 +168,7 @@ def test_rules_of_phones_never_reach_beyond_their_own_name() -> None:
     for line in render_device_acl().splitlines():
         kind, access, topic = line.split()
         assert (kind, access) in {("pattern", "write"), ("pattern", "read")}
-        assert topic.startswith("owntracks/%u/")
+        assert topic.startswith(("owntracks/%u/", "survey/%u/"))
         assert "#" not in topic
 
 
