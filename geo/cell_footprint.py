@@ -207,6 +207,8 @@ def _apart(prints: Sequence[tuple[Footprint, CellRecord]], policy: CellPolicy) -
 
 def _agreed(prints: Sequence[Footprint]) -> Footprint:
     """Mean of agreeing footprints, small enough apart for degrees to be averaged."""
+    if len(prints) == 1:
+        return prints[0]
     scores = np.array([p.score for p in prints])
     lons = np.array([p.lon_deg for p in prints])
     # Across the antimeridian all are taken to the side of the first.

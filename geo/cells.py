@@ -194,6 +194,25 @@ def _mean_place(
         notes.add("left_out")
         dropped["left_out"] += len(known) - len(members)
     prints = [f for _, f in members]
+    if len(prints) == 1:
+        # As it is in the table, to the last digit.
+        lon_deg, lat_deg, accuracy_m = prints[0].lon_deg, prints[0].lat_deg, prints[0].radius_m
+    else:
+        lon_deg, lat_deg, accuracy_m = _mean_circle(members, policy)
+    return CellPlace(
+        lon_deg=lon_deg,
+        lat_deg=lat_deg,
+        accuracy_m=accuracy_m,
+        used=tuple(f.name for f in prints),
+        notes=tuple(sorted(notes)),
+        dropped=dict(dropped),
+    )
+
+
+def _mean_circle(
+    members: Sequence[tuple[Sighting, Footprint]], policy: CellPolicy
+) -> tuple[float, float, float]:
+    prints = [f for _, f in members]
     weights = np.array([_weight(s, f, policy) / f.radius_m**2 for s, f in members])
     plane = LocalPlane(prints[0].lon_deg, prints[0].lat_deg)
     east, north = plane.forward([f.lon_deg for f in prints], [f.lat_deg for f in prints])
@@ -202,14 +221,8 @@ def _mean_place(
         lon1_deg=lon, lat1_deg=lat,
         lon2_deg=[f.lon_deg for f in prints], lat2_deg=[f.lat_deg for f in prints],
     )  # fmt: skip
-    return CellPlace(
-        lon_deg=float(lon[0]),
-        lat_deg=float(lat[0]),
-        accuracy_m=float((away_m + np.array([f.radius_m for f in prints])).min()),
-        used=tuple(f.name for f in prints),
-        notes=tuple(sorted(notes)),
-        dropped=dict(dropped),
-    )
+    bounds_m = away_m + np.array([f.radius_m for f in prints])
+    return float(lon[0]), float(lat[0]), float(bounds_m.min())
 
 
 def _clusters(prints: Sequence[Footprint], policy: CellPolicy) -> list[list[int]]:

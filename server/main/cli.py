@@ -28,6 +28,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "tenant": ("server.main.directory:tenant", "Add customer organisations."),
     "account": ("server.main.directory:account", "Add accounts and set passwords."),
     "device": ("server.main.directory:device", "Enrol, list and revoke phones."),
+    "cells": ("server.main.cells:cells", "Import and list tables of radio cells."),
     "employee": ("server.main.duty:employee", "Let people leave."),
     "excuse": ("server.main.duty:excuse", "Excuse people from their post; leave ends duty."),
     "policy": ("server.main.duty:policy", "Show and set thresholds."),

@@ -1,0 +1,179 @@
+"""Looking cells up: one statement, whatever the number of cells, with areas to fall back on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from geo.cell_footprint import AreaRecord, CellPolicy, CellRecord
+from geo.cell_identity import CellId, CellRefusal
+from geo.cells import CellPlace, CellSeen, CellUnknown, locate_cells
+from geo.fix import to_epoch_s
+from server.cells.models import CellSource
+
+__all__ = ["CellPlace", "CellSeen", "CellUnknown", "Known", "SourceView", "locate", "look_up"]
+
+MAX_RECORDS: Final = 16
+"""So many rows of one source about one cell are enough to see that it contradicts itself."""
+
+# An area is asked for with every cell, known or not: it is one row of an index.
+_LOOK_UP: Final = text(
+    f"""
+    WITH wanted AS (
+        SELECT * FROM unnest(CAST(:networks AS int[]), CAST(:cells AS bigint[]),
+            CAST(:areas AS int[]), CAST(:anywhere AS bool[]))
+            AS w (network, cell, area, anywhere))
+    SELECT 'table' AS kind, c.network, c.area, c.cell, c.lon_deg, c.lat_deg,
+        c.range_m::float8 AS range_m, c.samples, c.is_exact,
+        extract(epoch FROM c.updated_at)::float8 AS updated_s, c.source_id
+    FROM wanted w CROSS JOIN LATERAL (
+        SELECT * FROM cells c
+        WHERE c.network = w.network AND c.cell = w.cell AND (c.area = w.area OR w.anywhere)
+        ORDER BY c.updated_at DESC NULLS LAST, c.samples DESC, c.lon_deg, c.lat_deg
+        LIMIT {MAX_RECORDS}) c
+    UNION ALL
+    SELECT 'learned', l.network, l.area, l.cell, l.lon_deg, l.lat_deg, l.range_m, l.samples,
+        false, extract(epoch FROM l.last_seen_at)::float8, 0
+    FROM wanted w JOIN learned_cells l ON l.tenant_id = :tenant_id AND l.network = w.network
+        AND l.cell = w.cell AND (l.area = w.area OR w.anywhere)
+    UNION ALL
+    SELECT 'area', a.network, a.area, 0, a.lon_deg, a.lat_deg, a.radius_m, a.cells, false,
+        NULL, a.source_id
+    FROM (SELECT DISTINCT network, area FROM wanted) w
+    JOIN cell_areas a ON a.network = w.network AND a.area = w.area
+    """  # noqa: S608  # a constant
+)
+_VERSION: Final = text(
+    "SELECT greatest((SELECT max(imported_at) FROM cell_sources), "
+    "(SELECT max(learned_at) FROM learned_cells WHERE tenant_id = :tenant_id))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the tables say about some cells; for `geo.cells.locate_cells`."""
+
+    records: tuple[CellRecord, ...]
+    areas: tuple[AreaRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceView:
+    """One imported table in a list."""
+
+    name: str
+    file: str
+    datum: str
+    imported_at: datetime
+    cells: int
+    areas: int
+    rejected: dict[str, int]
+
+
+def locate(
+    session: Session,
+    seen: Sequence[CellSeen],
+    *,
+    tenant_id: int,
+    now: datetime,
+    policy: CellPolicy | None = None,
+) -> CellPlace | CellUnknown:
+    """Place a phone by the cells it heard, from imported tables and those of the tenant.
+
+    Parameters
+    ----------
+    session : of any role that reads cells; inside the tenant for `outpost_app`.
+    seen : cells of one report, any order, unchecked.
+    tenant_id : whose learned cells count as well.
+    now : old surveys weigh less.
+
+    Returns
+    -------
+    See `geo.cells.locate_cells`. One statement; none when no cell can exist.
+    """
+    known = look_up(session, seen, tenant_id=tenant_id)
+    return locate_cells(
+        seen, records=known.records, areas=known.areas, now_s=to_epoch_s(now), policy=policy
+    )
+
+
+def look_up(session: Session, seen: Iterable[CellSeen], *, tenant_id: int) -> Known:
+    """Return all that tables say of these cells and their areas; cells may be of many reports.
+
+    One statement; none when no cell can exist.
+    """
+    names = _names(seen)
+    if not names:
+        return Known((), ())
+    rows = session.execute(
+        _LOOK_UP,
+        {
+            "tenant_id": tenant_id,
+            "networks": [name.network for name in names],
+            "cells": [name.cell for name in names],
+            "areas": [name.area for name in names],
+            "anywhere": [name.is_unique_in_network for name in names],
+        },
+    ).all()
+    records, areas = [], []
+    for row in rows:
+        if row.kind == "area":
+            areas.append(
+                AreaRecord(
+                    row.network, row.area, row.lon_deg, row.lat_deg, row.range_m, row.samples
+                )
+            )
+            continue
+        records.append(
+            CellRecord(
+                network=row.network,
+                area=row.area,
+                cell=row.cell,
+                lon_deg=row.lon_deg,
+                lat_deg=row.lat_deg,
+                range_m=row.range_m,
+                samples=row.samples,
+                is_exact=row.is_exact,
+                updated_s=row.updated_s,
+                source="learned" if row.kind == "learned" else f"table:{row.source_id}",
+            )
+        )
+    return Known(tuple(records), tuple(areas))
+
+
+def _names(seen: Iterable[CellSeen]) -> list[CellId]:
+    found: set[CellId] = set()
+    for one in seen:
+        names = one.identities()
+        found |= set() if isinstance(names, CellRefusal) else set(names)
+    return sorted(found, key=lambda n: (n.network, n.cell or 0, -1 if n.area is None else n.area))
+
+
+def cells_version(session: Session, *, tenant_id: int) -> int:
+    """Return a number that grows whenever cells become known.
+
+    Reports tried under a smaller one are worth another try. Milliseconds of the last import
+    or lesson, 0 before any.
+    """
+    at: datetime | None = session.scalar(_VERSION, {"tenant_id": tenant_id})
+    return 0 if at is None else int(to_epoch_s(at) * 1000)
+
+
+def list_sources(session: Session) -> list[SourceView]:
+    """Return the imported tables by name."""
+    rows = session.scalars(select(CellSource).order_by(CellSource.name))
+    return [
+        SourceView(
+            name=row.name,
+            file=row.file,
+            datum=row.datum.value,
+            imported_at=row.imported_at,
+            cells=row.cells,
+            areas=row.areas,
+            rejected=row.rejected,
+        )
+        for row in rows
+    ]
