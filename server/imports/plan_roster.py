@@ -141,12 +141,8 @@ class RosterPlanner:
         if number and (person is None or person.unit_id not in self._allowed):
             reader.refuse("number", "person_unknown", text=number)
             person = None
-        if (
-            person
-            and on
-            and (on < person.hired_on or (person.left_on is not None and on >= person.left_on))
-        ):
-            reader.refuse("on_date", "not_employed")
+        if person and on and not _is_employed(person, on):
+            reader.reserve("on_date", "not_employed")
         if person is None or on is None or shift is None or reader.problems:
             return reader.refused(label)
         key = (person.id, on, shift.id)
@@ -214,7 +210,7 @@ class RosterPlanner:
             offered = " · ".join(s.name for s in self._shifts.values() if s.retired_on is None)
             reader.refuse("shift", "shift_unknown", text=name, offered=offered[:200])
         elif on and shift.retired_on is not None and on >= shift.retired_on:
-            reader.refuse("shift", "shift_retired", text=shift.retired_on.isoformat())
+            reader.reserve("shift", "shift_retired", text=shift.retired_on.isoformat())
         return shift
 
     def _post(self, reader: Reader, on: date | None) -> PostView | None:
@@ -228,13 +224,18 @@ class RosterPlanner:
         if not fits:
             reader.refuse("post", "post_unknown", text=name)
         elif not open_ones:
-            reader.refuse("post", "post_closed", text=shown(fits[0].closed_on))
+            reader.reserve("post", "post_closed", text=shown(fits[0].closed_on))
+            return fits[0]
         elif len(open_ones) > 1:
             units = " · ".join(self._book.path(p.unit_id) for p in open_ones[:5])
             reader.refuse("post", "post_ambiguous", text=name, units=units)
         else:
             return open_ones[0]
         return None
+
+
+def _is_employed(person: StaffRecord, on: date) -> bool:
+    return person.hired_on <= on and (person.left_on is None or on < person.left_on)
 
 
 def _words(entry: RosterView) -> str:

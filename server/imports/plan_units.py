@@ -10,7 +10,7 @@ from server.imports.cells import BadCell, line_of
 from server.imports.kinds import Outcome
 from server.imports.planning import Planned, Reader, Task, planned
 from server.imports.table import FileRefused, Row
-from server.imports.unit_paths import UnitBook, unit_kind_of
+from server.imports.unit_paths import UnitBook, escaped, unit_kind_of
 from server.people.policy import UnitView
 from server.people.rules import UnitKind
 from server.people.services import add_unit
@@ -58,6 +58,7 @@ class UnitPlanner:
             if unit.parent_id is not None:
                 key = (unit.parent_id, unit.name.strip())
                 self._children.setdefault(key, []).append(unit)
+        self._existing = {unit.id for unit in units}
         self._taken: dict[tuple[UUID, str], int] = {}
         self._planned = False
 
@@ -74,6 +75,8 @@ class UnitPlanner:
                 break
             waiting = left
         for entry in waiting:
+            if self._is_there(entry):
+                continue
             entry.reader.refuse("parent", "unit_unknown", text=entry.parent or "")
         return [self._finish(entry) for entry in wanted]
 
@@ -161,8 +164,20 @@ class UnitPlanner:
         )
         return True
 
+    def _is_there(self, wanted: _Wanted) -> bool:
+        """Tell whether the unit exists, also at the top of a scope that ends below its parent."""
+        try:
+            unit = self._book.resolve(f"{wanted.parent}/{escaped(wanted.name)}")
+        except BadCell:
+            return False
+        if unit not in self._existing or self._book.kinds[unit] is not wanted.kind:
+            return False
+        wanted.outcome = planned(wanted.reader.row, wanted.name, (), act=None, new=False)
+        return True
+
     def _finish(self, wanted: _Wanted) -> Planned:
-        if wanted.parent is not None and not wanted.reader.problems:
+        is_there = wanted.outcome is not None and wanted.outcome.outcome is Outcome.SAME
+        if wanted.parent is not None and not is_there and not wanted.reader.problems:
             # Rows that came later may have made the name stand for two units.
             try:
                 self._book.resolve(wanted.parent)

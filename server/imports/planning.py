@@ -1,9 +1,10 @@
 """What a row would do, before anything is done: the words of plans and what planners share."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select
@@ -16,6 +17,9 @@ from server.imports.kinds import Outcome
 from server.imports.table import Row
 
 T = TypeVar("T")
+
+# Control characters, halves of characters, and marks that turn the direction of writing.
+_ILLEGIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ class Reader:
     def __init__(self, row: Row) -> None:
         self.row = row
         self.problems: list[Problem] = []
+        self.reservations: list[Problem] = []
+        """Problems only if the row changes something: what is there already may stay."""
 
     def has(self, column: str) -> bool:
         """Tell whether anything stands in a column."""
@@ -163,6 +169,11 @@ class Reader:
         words = {name: legible(text) for name, text in params.items()}
         self.problems.append(Problem(column, code, words))
 
+    def reserve(self, column: str | None, code: str, **params: str) -> None:
+        """Note a problem that counts only if the row changes something."""
+        words = {name: legible(text) for name, text in params.items()}
+        self.reservations.append(Problem(column, code, words))
+
     def refused(self, label: str) -> Planned:
         """Return the row as refused, with everything that was noted."""
         return Planned(self.row.no, Outcome.REFUSE, legible(label), problems=tuple(self.problems))
@@ -182,7 +193,7 @@ def planned(
 
 def legible(text: str) -> str:
     """Return text without what neither a database nor a screen can show."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return _ILLEGIBLE.sub("\ufffd", text)
 
 
 def shown(value: object) -> str:
