@@ -68,7 +68,7 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
         told = store.insert_events(cursor, _event_columns(batch))
         ledger.stored(told)
     if stored or told:
-        _touch_days(cursor, fixes, batch, stored, told)
+        touch_days(cursor, fixes, batch, stored, told)
     if batch.radio:
         record_radio_reports(cursor, batch.radio, batch.devices, ledger.count)
     if len(fixes) or batch.events or batch.radio:
@@ -102,7 +102,7 @@ def _fixes_of(batch: Batch) -> FixTable:
     return FixTable.joined([*tables, *([batch.table] if batch.table else [])])
 
 
-def _touch_days(
+def touch_days(
     cursor: store.Cursor,
     fixes: FixTable,
     batch: Batch,
