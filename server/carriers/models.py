@@ -53,6 +53,8 @@ class Provider(Base):
     failures: Mapped[int] = mapped_column(server_default="0")
     open_until_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[CreatedAt]
+    # What could not be told under older settings is worth another question.
+    changed_at: Mapped[CreatedAt]
 
 
 class Consent(Base):

@@ -81,7 +81,7 @@ def add_provider(
     if not _NAME.fullmatch(draft.name):
         raise InvalidInput("bad_name", "lower-case letters, digits and hyphens", fields=_of("name"))
     provider = Provider(tenant_id=tenant_id, id=new_id(), name=draft.name, kind=draft.kind)
-    provider.created_at = clock.now()
+    provider.created_at = provider.changed_at = clock.now()
     provider.failures = 0
     _apply(provider, draft, egress)
     provider.sealed_credentials = _sealed(vault, provider.id, draft)
@@ -97,6 +97,7 @@ def add_provider(
 
 def change_provider(
     session: Session,
+    clock: Clock,
     *,
     vault: Vault,
     egress: Egress,
@@ -126,6 +127,7 @@ def change_provider(
     elif moved:
         provider.sealed_credentials = None
     provider.failures, provider.open_until_at = 0, None
+    provider.changed_at = clock.now()
     store.forget_radio_answers(session, tenant_id=tenant_id, provider_id=provider_id)
     session.flush()
     _tell(session, provider, "carrier_provider_changed", actor_id)

@@ -42,6 +42,11 @@ class RadioReport(Base):
             postgresql_where=text("resolved_at IS NULL AND NOT has_fix"),
         ),
         Index(
+            "ix_radio_reports_untried",
+            text("fixed_at DESC"),
+            postgresql_where=text("tried_at IS NULL AND resolved_at IS NULL AND NOT has_fix"),
+        ),
+        Index(
             "ix_radio_reports_unchecked",
             text("fixed_at DESC"),
             postgresql_where=text("checked_at IS NULL AND has_fix"),

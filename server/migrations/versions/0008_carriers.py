@@ -53,6 +53,12 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
+        sa.Column(
+            "changed_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
         sa.CheckConstraint(
             "daily_quota >= 0 AND person_quota >= 0", name=op.f("ck_carrier_providers_quotas")
         ),
@@ -156,12 +162,22 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_carrier_radio_answers_at", "carrier_radio_answers", ["answered_at"])
+    op.create_index(
+        "ix_radio_reports_untried",
+        "radio_reports",
+        [sa.text("fixed_at DESC")],
+        postgresql_where=sa.text("tried_at IS NULL AND resolved_at IS NULL AND NOT has_fix"),
+    )
     for table, rights in _RIGHTS.items():
         for statement in wall_statements(table) + grant_statements(table, **rights):
             op.execute(statement)
+    # The engine turns radio reports into fixes, long after ingest has stored them.
+    op.execute("GRANT INSERT ON fixes TO outpost_engine")
 
 
 def downgrade() -> None:
     """Revert."""
+    op.execute("REVOKE INSERT ON fixes FROM outpost_engine")
+    op.drop_index("ix_radio_reports_untried", table_name="radio_reports")
     for table in reversed(_RIGHTS):
         op.drop_table(table)
