@@ -51,6 +51,8 @@ class CellPolicy:
     """No circle is smaller: surveys follow streets, phones also sit behind the houses."""
     area_reach_m: float = 20_000.0
     """Usual radius of a location area."""
+    area_floor_m: float = 5_000.0
+    """No area is smaller: what was surveyed of it may be one quarter of a town."""
     area_limit_m: float = 500_000.0
     """A wider one is no area but an error in a table."""
     too_wide_m: float = 100_000.0
@@ -259,4 +261,4 @@ def area_radius_m(
     seen = 2.0 * np.asarray(spread_m, dtype=np.float64) + np.asarray(reach_m, dtype=np.float64)
     prior = policy.prior_samples
     blended = (n * seen + prior * policy.area_reach_m) / (n + prior)
-    return np.asarray(np.maximum(seen, blended), dtype=np.float64)
+    return np.asarray(np.maximum(np.maximum(seen, blended), policy.area_floor_m))
