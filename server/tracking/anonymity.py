@@ -7,11 +7,12 @@ by one anyway. Of everybody else only this is told:
 - in one fixed size of hexagon, at quarter hours, over the whole company;
 - never crossed with anything: no units within a hexagon, no statuses, no drawn areas.
 
-So two answers differ by rounding in an unknown way. From a rounded sum and its rounded parts
-a hidden part follows only as a range of at least four values; one arrival or departure shows
-only when it passes a multiple of five, and at quarter hours. What this does not stop: people
-with other knowledge (a hexagon with one customer in it), and accounts of different units that
-put their exact counts together, which tells each of them what the other may see.
+No sum over hidden numbers is told either: from a total and all its parts but one the last
+would follow. What is told of a hexagon depends on its own count and on nothing else, and
+stands for five counts that cannot be told apart; over time one arrival or departure shows only
+when it passes a multiple of five, at quarter hours. What this does not stop: other knowledge
+(a hexagon in which only one team works), and accounts of different units that put their exact
+counts together, which tells each of them what the other may see.
 """
 
 from datetime import datetime, timedelta

@@ -99,16 +99,32 @@ def count_people(
     ----------
     units : those whose members are counted; the caller has asked the policy function.
     resolution : wanted size of hexagons; larger ones are taken when there are more than `most`.
-    box : only hexagons with somebody inside it; counts of units stay whole.
+    box : only hexagons that reach into it, each with everybody in it; counts of units stay
+        whole.
     """
     session.execute(_PLAN_EACH)
     if moment.is_now:
-        found = _now(session, moment, tenant_id, units, resolution=resolution, box=box)
+        found = _now(session, moment, tenant_id, units, resolution=resolution)
     else:
         found = _past(session, moment, tenant_id, units, resolution=resolution, box=box)
-    while len(found.cells) > most and found.resolution > hexagons.COARSEST:
-        found = _coarser(found)
-    return found
+    if box is not None:
+        found.cells = {cell: t for cell, t in found.cells.items() if box.touches(cell)}
+    if len(found.cells) <= most or resolution <= hexagons.COARSEST:
+        return found
+    if box is None:
+        while len(found.cells) > most and found.resolution > hexagons.COARSEST:
+            found = _coarser(found)
+        return found
+    # Larger hexagons reach out of what was read for the smaller ones.
+    return count_people(
+        session,
+        moment,
+        tenant_id=tenant_id,
+        units=units,
+        resolution=resolution - 1,
+        box=box,
+        most=most,
+    )
 
 
 def count_in_areas(
@@ -203,15 +219,12 @@ def _now(
     units: Sequence[UUID],
     *,
     resolution: int,
-    box: Box | None,
 ) -> Distribution:
     by_unit: Counter[tuple[int, int]] = Counter()
     by_cell: Counter[tuple[int, int]] = Counter()
     for unit_no, status, lon, lat in _positions(session, moment, tenant_id, units):
         by_unit[unit_no, status] += 1
-        if lon is None or lat is None:
-            continue
-        if box is None or (box.west <= lon <= box.east and box.south <= lat <= box.north):
+        if lon is not None and lat is not None:
             by_cell[hexagons.cell_of(lon_deg=lon, lat_deg=lat, resolution=resolution), status] += 1
     found = Distribution(resolution)
     for (unit_no, status), count in by_unit.items():

@@ -23,7 +23,6 @@ _RESOLUTION_BIT: Final = 52
 _DIGIT_BITS: Final = 3
 _DIGITS: Final = 15
 _COVER: Final = 200
-_SHARE_OF_BOX: Final = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,16 @@ class Box:
         if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
             return None
         return cls(west, south, east, north)
+
+    def touches(self, cell: int) -> bool:
+        """Tell whether a hexagon reaches into the box, by the box around it."""
+        lon, lat = zip(*ring(cell), strict=True)
+        return bool(
+            min(lon) <= self.east
+            and max(lon) >= self.west
+            and min(lat) <= self.north
+            and max(lat) >= self.south
+        )
 
     def shape(self) -> Polygon:
         """Return the box as an area."""
@@ -128,8 +137,10 @@ def _resolution_for(area: BaseGeometry) -> int:
     """Return the finest resolution in which an area's box takes few hexagons."""
     west, south, east, north = area.bounds
     middle = np.radians((south + north) / 2)
-    box_km2 = (east - west) * 111.32 * max(float(np.cos(middle)), 0.01) * (north - south) * 110.57
+    width_km = (east - west) * 111.32 * max(float(np.cos(middle)), 0.01)
+    height_km = (north - south) * 110.57
     for resolution in range(FINEST, 0, -1):
-        if box_km2 * _SHARE_OF_BOX / h3.average_hexagon_area(resolution, "km^2") <= _COVER:
+        across_km = h3.average_hexagon_area(resolution, "km^2") ** 0.5
+        if (width_km / across_km + 1) * (height_km / across_km + 1) <= _COVER:
             return resolution
     return 0

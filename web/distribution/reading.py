@@ -184,7 +184,8 @@ def others(session: Session, viewer: Principal, asked: Question, own: Own) -> di
         "at": at.timestamp(),
         "resolution": anonymity.RESOLUTION,
         "smallest": anonymity.SMALLEST,
-        "people": anonymity.told(found.people),
+        # Of what is shown only: a sum over hidden hexagons would give them away.
+        "people": sum(cells.values()),
         "cells": {
             "id": [hexagons.name_of(cell) for cell in shown],
             "ring": [hexagons.ring(cell) for cell in shown],
