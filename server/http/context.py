@@ -41,7 +41,10 @@ class Runtime:
         """Where phones reach the broker."""
         settings = self.settings
         return BrokerAddress(
-            settings.mqtt_public_host, settings.mqtt_public_port, settings.mqtt_public_tls
+            settings.mqtt_public_host,
+            settings.mqtt_public_port,
+            settings.mqtt_public_tls,
+            settings.public_url,
         )
 
 

@@ -16,6 +16,7 @@ from server.people import queries, services
 from server.people.owntracks import BrokerAddress
 from server.people.rules import DeviceKind, Role
 from server.people.sessions import split_sign_in_name
+from server.settings import Settings
 
 _CLOCK = SystemClock()
 
@@ -148,21 +149,32 @@ def device_enrol(
             employee_id=employee_id,
             kind=DeviceKind(kind),
             label=label,
-            broker=BrokerAddress(
-                settings.mqtt_public_host, settings.mqtt_public_port, settings.mqtt_public_tls
-            ),
+            broker=_doors(settings),
             vault=Vault(settings.data_key),
             encrypt=encrypt,
         )
-    if as_json:
-        shown = {"username": made.username, "secret": made.secret, "link": made.link}
-        click.echo(json.dumps({"device": str(made.device_id), **shown, "config": made.config}))
-        return
-    click.echo(f"device   {made.device_id}\nuser     {made.username}\npassword {made.secret}")
-    click.echo(f"link     {made.link}")
-    if qr:
-        _draw(made.link)
-    click.echo("The password is not kept; rotate the device when it is lost.", err=True)
+    _show(made, qr=qr, as_json=as_json)
+
+
+@device.command("rotate")
+@click.argument("slug", metavar="TENANT")
+@click.argument("device_id", metavar="DEVICE", type=click.UUID)
+@click.option("--qr", is_flag=True, help="Draw the QR code that configures the app.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+def device_rotate(slug: str, device_id: UUID, *, qr: bool, as_json: bool) -> None:
+    """Give a phone a new secret; the old one stops working at once."""
+    factory, settings = connect("app")
+    tenant_id = tenant_of(factory, slug).id
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        made = services.rotate_device(
+            session,
+            _CLOCK,
+            tenant_id=tenant_id,
+            device_id=device_id,
+            broker=_doors(settings),
+            vault=Vault(settings.data_key),
+        )
+    _show(made, qr=qr, as_json=as_json)
 
 
 @device.command("revoke")
@@ -189,6 +201,35 @@ def device_list(slug: str) -> None:
         state = f"revoked {_minute(row.revoked_at)}" if row.revoked_at else "active"
         fields = (row.id, row.username, row.employee_number, row.kind.value, row.label, state)
         click.echo("\t".join(map(str, fields)))
+
+
+def _doors(settings: Settings) -> BrokerAddress:
+    return BrokerAddress(
+        settings.mqtt_public_host,
+        settings.mqtt_public_port,
+        settings.mqtt_public_tls,
+        settings.public_url,
+    )
+
+
+def _show(made: services.EnrolledDevice, *, qr: bool, as_json: bool) -> None:
+    setup = made.setup
+    if as_json:
+        shown = {"username": made.username, "secret": made.secret, "link": made.link}
+        told = {"settings": dict(setup.settings), "code": setup.code, "config": made.config}
+        click.echo(json.dumps({"device": str(made.device_id), **shown, **told}))
+        return
+    click.echo(f"device   {made.device_id}\nuser     {made.username}\npassword {made.secret}")
+    for name, value in setup.settings:
+        if name not in {"username", "secret"}:
+            click.echo(f"{name} {value}")
+    if setup.link:
+        click.echo(f"link     {setup.link}")
+    if qr and setup.code:
+        _draw(setup.code)
+    elif qr:
+        click.echo("This app scans no code; type the settings above.", err=True)
+    click.echo("The password is not kept; rotate the device when it is lost.", err=True)
 
 
 def _split(sign_in_name: str) -> tuple[str, str]:

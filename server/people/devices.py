@@ -19,7 +19,8 @@ from server.clock import Clock
 from server.crypto import Vault
 from server.errors import Conflict, NotFound
 from server.people.models import Device, DeviceKind, Employee, EnrolmentTicket
-from server.people.owntracks import BrokerAddress, inline_link, owntracks_config
+from server.people.owntracks import BrokerAddress
+from server.people.provisioning import ENCRYPTS, Setup, setup_of
 
 TICKET_LIFE = timedelta(hours=24)
 _SECRET_BYTES = 24
@@ -35,9 +36,19 @@ class EnrolledDevice:
     device_id: UUID
     username: str
     secret: str = field(repr=False)
-    config: dict[str, Any] = field(repr=False)
-    link: str = field(repr=False)
-    """What the QR code says and what a tap on the phone opens."""
+    setup: Setup = field(repr=False)
+    """What the phone has to be told, by the app that is on it."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of OwnTracks; empty for other apps."""
+        found: dict[str, Any] = json.loads(self.setup.file[1]) if self.setup.file else {}
+        return found
+
+    @property
+    def link(self) -> str:
+        """What a tap on the phone opens; empty when the app knows no such link."""
+        return self.setup.link or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,7 @@ def enrol_device(
     label : what people call it.
     broker : public address put into the configuration.
     vault : seals the encryption key at rest.
-    encrypt : also encrypt payloads from phone to ingest.
+    encrypt : also encrypt payloads from phone to ingest, where the app can.
     actor_id : who enrols, None for a command.
 
     Returns
@@ -98,7 +109,7 @@ def enrol_device(
         credential_hash="",
         enrolled_at=clock.now(),
     )
-    secret, key = _new_credential(device, vault=vault, encrypt=encrypt)
+    secret, key = _new_credential(device, vault=vault, encrypt=encrypt and kind in ENCRYPTS)
     session.add(device)
     session.flush()
     _tell(session, device, actor_id=actor_id, kind="device_enrolled")
@@ -165,18 +176,24 @@ def revoke_device(
 
 
 def issue_ticket(
-    session: Session, clock: Clock, *, tenant_id: int, enrolled: EnrolledDevice, vault: Vault
+    session: Session,
+    clock: Clock,
+    *,
+    tenant_id: int,
+    enrolled: EnrolledDevice,
+    vault: Vault,
+    life: timedelta = TICKET_LIFE,
 ) -> Ticket:
-    """Make a link that shows a fresh configuration once, within 24 hours."""
+    """Make a link that shows a fresh configuration once, within its life."""
     token = f"{tenant_id}.{secrets.token_urlsafe(_TICKET_BYTES)}"
-    plain = json.dumps({"config": enrolled.config, "link": enrolled.link}).encode()
+    plain = json.dumps(enrolled.setup.as_json()).encode()
     session.add(
         EnrolmentTicket(
             tenant_id=tenant_id,
             secret_hash=_ticket_hash(token),
             device_id=enrolled.device_id,
             sealed_config=vault.seal(plain, context=_ticket_context(enrolled.device_id)),
-            expires_at=clock.now() + TICKET_LIFE,
+            expires_at=clock.now() + life,
         )
     )
     session.flush()
@@ -189,16 +206,14 @@ def ticket_tenant(token: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def open_ticket(
-    session: Session, clock: Clock, *, token: str, vault: Vault
-) -> tuple[UUID, dict[str, Any], str]:
+def open_ticket(session: Session, clock: Clock, *, token: str, vault: Vault) -> tuple[UUID, Setup]:
     """Show a configuration once and erase it.
 
     The door does this on POST only, so that a link preview does not use the ticket up.
 
     Returns
     -------
-    Device id, configuration, link.
+    Device id, and what the phone has to be told.
 
     Raises
     ------
@@ -225,7 +240,7 @@ def open_ticket(
     record_security_event(
         session, tenant_id=ticket.tenant_id, kind="ticket_opened", subject=str(ticket.device_id)
     )
-    return ticket.device_id, shown["config"], shown["link"]
+    return ticket.device_id, Setup.from_json(shown)
 
 
 def encryption_context(username: str) -> bytes:
@@ -282,11 +297,7 @@ def _tell(session: Session, device: Device, *, actor_id: UUID | None, kind: str)
 def _enrolled(
     device: Device, *, secret: str, key: str | None, broker: BrokerAddress
 ) -> EnrolledDevice:
-    config = owntracks_config(
-        kind=device.kind,
-        broker=broker,
-        username=device.username,
-        secret=secret,
-        encryption_key=key,
+    setup = setup_of(
+        device.kind, broker, username=device.username, secret=secret, encryption_key=key
     )
-    return EnrolledDevice(device.id, device.username, secret, config, inline_link(config))
+    return EnrolledDevice(device.id, device.username, secret, setup)

@@ -20,11 +20,13 @@ _MOVE = 2
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where phones reach the broker."""
+    """Where phones reach us: the broker, and the web door of apps that speak HTTP."""
 
     host: str
     port: int
     tls: bool
+    site_url: str = ""
+    """Public address of the web door without a slash at the end; empty where there is none."""
 
 
 def owntracks_config(

@@ -1,7 +1,9 @@
 """What is known of devices and of messages, without any position; public through `queries`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select
@@ -30,6 +32,10 @@ class DeviceHealthView:
     connection: str | None
     mode: str | None
     lost_at: datetime | None
+    status: Mapping[str, Any] | None = None
+    """What the app said of permission and power saving, in its own codes."""
+    datum_check: Mapping[str, Any] | None = None
+    """A constant offset between the device's sources, when one was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,8 @@ def device_health(
                 connection=health.connection if health else None,
                 mode=health.mode if health else None,
                 lost_at=health.lost_at if health else None,
+                status=health.status if health else None,
+                datum_check=health.datum_check if health else None,
             )
         )
     return views

@@ -32,7 +32,7 @@ HIRED_ON = date(2026, 1, 5)
 MOVED_ON = date(2026, 11, 18)
 """From this date on `mover`, hired in n1 of north, belongs to s1 of south."""
 VAULT = Vault(bytes(range(32)))
-BROKER = BrokerAddress("127.0.0.1", 8883, tls=False)
+BROKER = BrokerAddress("127.0.0.1", 8883, tls=False, site_url="https://outpost.example")
 ZONE = "Asia/Shanghai"
 
 

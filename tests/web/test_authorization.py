@@ -215,6 +215,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
             "unit": ids["unit_id"],
         },
         "/organisation/accounts/<uuid:account_id>/active": {"active": "1"},
+        "/devices/bulk": {"text": "number,app\nE001,traccar\n"},
         "/devices/new": {"p": ids["employee_id"], "kind": "owntracks_ios", "label": "another"},
     }
     return bodies.get(rule, {})

@@ -1,6 +1,7 @@
 """Devices: health, ledger, enrolment shown once, tickets, revocation."""
 
 import base64
+import io
 import json
 import re
 from datetime import timedelta
@@ -9,12 +10,13 @@ from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
 from server.broker.passwords import verify_password
 from server.db.engine import make_engine
-from server.tracking.queries import DeviceHealthView
+from server.people.rules import DeviceKind
 from tests.factories.desk import NOON, Desk
-from web.devices.health import Condition, condition_of
+from web.devices import words
 
 _LINK = re.compile(r'href="(owntracks:///config\?inline=[^"]+)"')
 _TICKET = re.compile(r"http://127\.0\.0\.1(/enrol/[^\"]+)\"")
@@ -56,53 +58,6 @@ def _phones(office: Desk) -> None:
     engine.dispose()
 
 
-def view(**changes: object) -> DeviceHealthView:
-    known: dict[str, object] = {
-        "device_id": None,
-        "employee_id": None,
-        "employee_name": "",
-        "username": "",
-        "kind": "owntracks_android",
-        "label": "",
-        "enrolled_at": NOON - timedelta(days=3),
-        "revoked_at": None,
-        "seen_at": NOON,
-        "fixed_at": NOON,
-        "battery_pct": 60,
-        "charging": None,
-        "connection": None,
-        "mode": "move",
-        "lost_at": None,
-    }
-    return DeviceHealthView(**known | changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("changes", "on_duty", "expected"),
-    [
-        ({}, True, Condition.OK),
-        ({"fixed_at": NOON - timedelta(hours=9)}, False, Condition.IDLE),
-        ({"fixed_at": NOON - timedelta(minutes=16)}, True, Condition.SILENT),
-        ({"fixed_at": NOON - timedelta(minutes=30)}, True, Condition.KILLED),
-        ({"fixed_at": None}, True, Condition.KILLED),
-        (
-            {"fixed_at": NOON - timedelta(hours=1), "battery_pct": 4},
-            True,
-            Condition.BATTERY,
-        ),
-        ({"seen_at": None}, True, Condition.NEVER),
-        ({"mode": "quiet"}, True, Condition.QUIET),
-        ({"revoked_at": NOON, "seen_at": None}, True, Condition.REVOKED),
-    ],
-)
-def test_silence_means_something_on_duty_only(
-    changes: dict[str, object],
-    on_duty: bool,  # noqa: FBT001 - pytest passes it by name
-    expected: Condition,
-) -> None:
-    assert condition_of(view(**changes), on_duty=on_duty, now=NOON) is expected
-
-
 def test_the_list_shows_how_each_phone_does(office: Desk) -> None:
     browser = office.browser("admin")
     page = browser.text("/devices")
@@ -112,6 +67,9 @@ def test_the_list_shows_how_each_phone_does(office: Desk) -> None:
     killed = browser.text("/devices?condition=killed")
     assert "phone of peer" in killed
     assert "phone of employee" not in killed
+    assert "stopped OwnTracks to save power" in browser.text(
+        f"/devices/{office.alpha.devices['peer'].device_id}"
+    )
     assert browser.get("/devices?format=csv").data.startswith(b"\xef\xbb\xbf")
     assert office.browser("supervisor_north").get("/devices").status_code == 403
 
@@ -254,3 +212,126 @@ def test_a_form_without_a_person_is_refused_in_words(office: Desk) -> None:
         assert "Choose a person and an app." in answer.text
     foreign = {"p": str(office.world.beta.people["employee"]), "kind": "owntracks_ios"}
     assert browser.post("/devices/new", foreign).status_code == 404
+
+
+@pytest.mark.parametrize("kind", sorted(set(DeviceKind)))
+def test_every_app_has_its_words_and_its_page(office: Desk, kind: DeviceKind) -> None:
+    assert words.KINDS[kind]
+    assert words.APPS[kind]
+    assert words.HOW[kind]
+    assert words.KIND_NOTES[kind]
+    page = enrol(office, name="manager_n2", kind=kind.value)
+    assert str(words.HOW[kind][0]) in page
+    assert (kind.value in {"tower_collector", "osmand"}) == ("setup__code" not in page)
+    assert "/enrol/" in page
+    listed = office.browser("admin").text(f"/devices?kind={kind.value}")
+    assert words.KINDS[kind] in listed
+
+
+def test_traccar_is_given_its_own_address(office: Desk) -> None:
+    page = enrol(office, kind="traccar")
+    assert 'href="org.traccar.client://config?url=http' in page
+    assert re.search(r"http://127\.0\.0\.1/pub/osmand/d-[a-z0-9]{12}/[A-Za-z0-9_-]{32}<", page)
+    assert ".otrc" not in page
+
+
+def test_what_a_phone_says_of_itself_is_told(office: Desk) -> None:
+    device = office.alpha.devices["employee"].device_id
+    engine = make_engine(office.urls.ingest, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE device_health SET status = :status WHERE device_id = :device"),
+            {"device": device, "status": '{"platform": "android", "loc": -2, "ps": 1}'},
+        )
+    engine.dispose()
+    browser = office.browser("admin")
+    page = browser.text(f"/devices/{device}")
+    assert "allow it always" in page
+    assert "power saving mode" in page
+    assert "allow it always" in browser.text("/devices")
+    assert "allow it always" in office.browser("employee").text("/me")
+
+
+def sheet(office: Desk, content: str, *, apply: bool = False) -> TestResponse:
+    form = {"text": content} | ({"apply": "1"} if apply else {})
+    return office.browser("admin").post("/devices/bulk", form)
+
+
+def devices_in(office: Desk) -> int:
+    with office.transaction() as session:
+        return int(session.scalar(text("SELECT count(*) FROM devices")) or 0)
+
+
+def number_of(office: Desk, name: str) -> str:
+    with office.transaction() as session:
+        found = session.scalar(
+            text("SELECT number FROM employees WHERE id = :id"), {"id": office.alpha.people[name]}
+        )
+    return str(found)
+
+
+def test_a_file_is_looked_at_before_anything_is_written(office: Desk) -> None:
+    before = devices_in(office)
+    rows = f"number,app\n{number_of(office, 'finance')},traccar\nE999,traccar\n"
+    page = sheet(office, rows).text
+    assert "Nobody has this staff number" in page
+    assert "1 row cannot be applied" in page
+    assert "will be enrolled" in page
+    assert 'name="apply"' not in page
+    refused = sheet(office, rows, apply=True)
+    assert refused.status_code == 400
+    assert "Nothing was enrolled" in refused.text
+    assert devices_in(office) == before
+
+
+def test_a_good_file_becomes_a_sheet_of_links_that_work_once(office: Desk) -> None:
+    before = devices_in(office)
+    rows = "".join(
+        f"{number_of(office, name)},{app},{label}\n"
+        for name, app, label in (("finance", "traccar", "<b>"), ("hr", "", ""))
+    )
+    looked = sheet(office, "number,app,label\n" + rows)
+    assert 'name="apply"' in looked.text
+    assert devices_in(office) == before
+    made = sheet(office, "number,app,label\n" + rows, apply=True)
+    assert made.status_code == 200
+    assert made.headers["Cache-Control"] == "no-store"
+    assert devices_in(office) == before + 2
+    assert "&lt;b&gt;" in made.text
+    links = re.findall(r"http://127\.0\.0\.1(/enrol/[^<\"]+)<", made.text)
+    assert len(links) == 2
+    assert made.text.count('src="data:image/svg+xml') == 2
+    browser = office.browser("admin")
+    assert "org.traccar.client" in browser.post(links[0]).text
+    assert browser.post(links[0]).status_code == 404
+    again = sheet(office, "number,app,label\n" + rows)
+    assert again.text.count("Has a device with this app already") == 2
+
+
+def test_a_file_from_a_chinese_spreadsheet_is_read(office: Desk) -> None:
+    browser = office.browser("admin")
+    content = f"工号,应用,名称\r\n{number_of(office, 'auditor')},ios,红米\r\n".encode("gb18030")
+    answer = browser.post(
+        "/devices/bulk",
+        {"file": (io.BytesIO(content), "员工.csv")},
+        content_type="multipart/form-data",
+    )
+    assert answer.status_code == 200
+    assert "红米" in answer.text
+    assert "OwnTracks iOS" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "names no column"),
+        ("name,app\nx,y\n", "names no column"),
+        ("number\n\n", "has no rows"),
+        ('number\n"open', "cannot be read as CSV"),
+        ("number\n" + "E1\n" * 501, "more than 500 rows"),
+    ],
+)
+def test_a_file_that_is_none_says_why(office: Desk, content: str, sentence: str) -> None:
+    answer = sheet(office, content)
+    assert answer.status_code == 400
+    assert sentence in answer.text

@@ -1,5 +1,6 @@
 """Pages of devices, and the one-time page that configures a phone."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -15,8 +16,8 @@ from server.errors import Conflict, NotFound
 from server.http.context import now, principal, runtime, transaction
 from server.http.limits import bucket
 from server.http.markers import policy, public
-from server.people.owntracks import config_json
 from server.people.policy import employees_in_scope, scoped_employee
+from server.people.provisioning import ENCRYPTS, Setup
 from server.people.queries import device_in_scope, people
 from server.people.rules import Action, DeviceKind, may_for_others
 from server.people.services import (
@@ -29,10 +30,10 @@ from server.people.services import (
     ticket_tenant,
 )
 from server.posts.queries import duty_windows
+from server.tracking.phone_rules import Condition, Health, health_of
 from server.tracking.queries import DeviceHealthView, device_health, ledger, quarantine
 from web.choices import person_choices
 from web.devices import words
-from web.devices.health import Condition, condition_of
 from web.devices.scope import only
 from web.params import uuid_or_none
 from web.tables import TableState, csv_response
@@ -52,25 +53,27 @@ def index() -> str | Response:
     viewer = principal()
     table = TableState.from_request(
         request,
-        sortable=("person", "seen", "battery", "condition"),
-        filters=("revoked", "condition"),
+        sortable=("person", "kind", "seen", "fix", "battery", "condition"),
+        filters=("revoked", "condition", "kind"),
         default_sort="person",
     )
     with transaction() as session:
         scope = employees_in_scope(viewer, Action.VIEW_DEVICES, now=now())
         found = device_health(session, scope, with_revoked="revoked" in table.filters)
-        rows = _with_conditions(session, found)
-    wanted = table.filters.get("condition")
+        rows = _with_health(session, found)
+    wanted, kind = table.filters.get("condition"), table.filters.get("kind")
     shown = [
-        (device, condition)
-        for device, condition in rows
-        if table.q.casefold() in f"{device.employee_name}\n{device.label}".casefold()
-        and wanted in {None, condition.value}
+        (device, health)
+        for device, health in rows
+        if table.q.casefold()
+        in f"{device.employee_name}\n{device.label}\n{device.username}".casefold()
+        and wanted in {None, health.condition.value}
+        and kind in {None, device.kind}
     ]
     shown.sort(key=lambda row: _sort_key(table.sort_key, *row), reverse=table.descending)
     if request.args.get("format") == "csv":
         return _csv(shown)
-    counts = {c.value: sum(1 for _d, found_c in rows if found_c is c) for c in Condition}
+    counts = Counter(health.condition.value for _device, health in rows)
     return render_template(
         "devices/index.html",
         table=table,
@@ -78,6 +81,7 @@ def index() -> str | Response:
         count=len(shown),
         total=len(found),
         counts=counts,
+        kinds=Counter(device.kind for device in found),
         words=words,
         may_manage=may_for_others(viewer, Action.MANAGE_DEVICES),
     )
@@ -97,7 +101,7 @@ def show(device_id: UUID) -> str:
         health = [
             h for h in device_health(session, mine, with_revoked=True) if h.device_id == device_id
         ]
-        ((view, condition),) = _with_conditions(session, health)
+        ((view, state),) = _with_health(session, health)
         today = now().date()
         days = ledger(session, mine, first_on=today - timedelta(days=_LEDGER_DAYS), last_on=today)
         refused = quarantine(session, mine, since_at=now() - timedelta(days=30))
@@ -105,7 +109,8 @@ def show(device_id: UUID) -> str:
         "devices/show.html",
         device=view,
         encrypted=device.encrypted,
-        condition=condition,
+        health=state,
+        app=words.APPS.get(view.kind, view.kind),
         words=words,
         days=[d for d in days if d.device_id == device_id],
         refused=[q for q in refused if q.device_id == device_id],
@@ -147,7 +152,7 @@ def enrol() -> str | tuple[str, int]:
             actor_id=viewer.account_id,
         )
         token = _ticket(session, enrolled)
-    return _configuration(enrolled.config, enrolled.link, name=person.name, token=token)
+    return configuration(enrolled.setup, name=person.name, token=token)
 
 
 @blueprint.post("/devices/<uuid:device_id>/rotate")
@@ -174,7 +179,7 @@ def rotate(device_id: UUID) -> str | AnyResponse:
     except Conflict:
         flash(_("A revoked device gets no new secret. Enrol the phone again."), "danger")
         return redirect(url_for("devices.show", device_id=device_id), 303)
-    return _configuration(enrolled.config, enrolled.link, name=device.employee_name, token=token)
+    return configuration(enrolled.setup, name=device.employee_name, token=token)
 
 
 @blueprint.post("/devices/<uuid:device_id>/revoke")
@@ -215,12 +220,10 @@ def use_ticket(token: str) -> str | tuple[str, int]:
         raise NotFound
     try:
         with transaction(tenant_id=tenant_id) as session:
-            _device, config, link = open_ticket(
-                session, parts.clock, token=token, vault=parts.vault
-            )
+            _device, setup = open_ticket(session, parts.clock, token=token, vault=parts.vault)
     except NotFound:
         return render_template("devices/ticket.html", token=token, used=True), 404
-    return _configuration(config, link)
+    return configuration(setup)
 
 
 def _ticket(session: Session, enrolled: EnrolledDevice) -> str:
@@ -235,24 +238,29 @@ def _ticket(session: Session, enrolled: EnrolledDevice) -> str:
     return made.token
 
 
-def _configuration(
-    config: dict[str, Any], link: str, *, name: str | None = None, token: str | None = None
-) -> str:
-    # Error level L as the code is shown on a clean screen; more would make it too dense to scan.
-    code = segno.make(link, error="l", boost_error=False)
+def configuration(setup: Setup, *, name: str | None = None, token: str | None = None) -> str:
+    """Render the page that shows a phone's configuration, this once."""
     return render_template(
         "devices/configuration.html",
         name=name,
-        config=config,
-        link=link,
-        image=code.svg_data_uri(scale=4, border=4, light="#ffffff", dark="#000000"),
-        file=config_json(config),
-        one_time=(
-            f"{runtime().settings.public_url}{url_for('devices.ticket', token=token)}"
-            if token
-            else None
-        ),
+        setup=setup,
+        words=words,
+        app=words.APPS[setup.kind],
+        image=qr_image(setup.code) if setup.code else None,
+        one_time=one_time_url(token) if token else None,
     )
+
+
+def qr_image(text: str) -> str:
+    """Return a QR code as the address of an image that needs no request."""
+    # Error level L as the code is shown on a clean screen; more would make it too dense to scan.
+    code = segno.make(text, error="l", boost_error=False, micro=False)
+    return code.svg_data_uri(scale=4, border=4, light="#ffffff", dark="#000000")
+
+
+def one_time_url(token: str) -> str:
+    """Return the whole address of a one-time link, for people to send."""
+    return f"{runtime().settings.public_url}{url_for('devices.ticket', token=token)}"
 
 
 def _form(person: str, kind: str, label: str, *, wrong: bool = False) -> str:
@@ -267,14 +275,16 @@ def _form(person: str, kind: str, label: str, *, wrong: bool = False) -> str:
         kind=kind,
         label=label,
         wrong=wrong,
-        kinds=list(words.KINDS.items()),
+        kinds=words.KINDS,
+        notes=words.KIND_NOTES,
+        encrypts=ENCRYPTS,
         person_options=person_choices,
     )
 
 
-def _with_conditions(
+def _with_health(
     session: Session, found: Iterable[DeviceHealthView]
-) -> list[tuple[DeviceHealthView, Condition]]:
+) -> list[tuple[DeviceHealthView, Health]]:
     devices = list(found)
     windows = duty_windows(
         session,
@@ -282,32 +292,37 @@ def _with_conditions(
         end_at=now() + timedelta(seconds=1),
         employee_ids={d.employee_id for d in devices},
     )
-    busy = {w.employee_id for w in windows if w.starts_at <= now() < w.ends_at}
-    return [(d, condition_of(d, on_duty=d.employee_id in busy, now=now())) for d in devices]
+    since = {w.employee_id: w.starts_at for w in windows if w.starts_at <= now() < w.ends_at}
+    return [(d, health_of(d, duty_since=since.get(d.employee_id), now=now())) for d in devices]
 
 
-def _sort_key(key: str, device: DeviceHealthView, condition: Condition) -> tuple[Any, ...]:
+def _sort_key(key: str, device: DeviceHealthView, health: Health) -> tuple[Any, ...]:
     name = (device.employee_name, str(device.device_id))
     if key == "seen":
         return (device.seen_at.timestamp() if device.seen_at else 0.0, *name)
     if key == "battery":
         return (-1 if device.battery_pct is None else device.battery_pct, *name)
     if key == "condition":
-        return (-_WORST.index(condition), *name)
+        return (-_WORST.index(health.condition), *name)
+    if key == "kind":
+        return (words.KINDS.get(device.kind, device.kind), *name)
+    if key == "fix":
+        return (device.fixed_at.timestamp() if device.fixed_at else 0.0, *name)
     return name
 
 
-def _csv(rows: Iterable[tuple[DeviceHealthView, Condition]]) -> Response:
+def _csv(rows: Iterable[tuple[DeviceHealthView, Health]]) -> Response:
     header = ("person", "device", "app", "condition", "seen_at", "fixed_at", "battery_pct", "mode")
     return csv_response(
         "devices",
-        (*header, "enrolled_at", "revoked_at"),
+        (*header, "troubles", "username", "enrolled_at", "revoked_at"),
         [
             (
-                *(d.employee_name, d.label, d.kind, c.value, d.seen_at, d.fixed_at),
-                *(d.battery_pct, d.mode, d.enrolled_at, d.revoked_at),
+                *(d.employee_name, d.label, d.kind, h.condition.value, d.seen_at, d.fixed_at),
+                *(d.battery_pct, d.mode, " ".join(h.troubles), d.username),
+                *(d.enrolled_at, d.revoked_at),
             )
-            for d, c in rows
+            for d, h in rows
         ],
     )
 

@@ -17,9 +17,9 @@ from server.people.policy import employees_in_scope, local_date, scoped_employee
 from server.people.rules import Action
 from server.posts.queries import roster_between, roster_in_scope
 from server.tracking.locate_queries import questions_about
+from server.tracking.phone_rules import health_of
 from server.tracking.queries import LiveStatus, day, device_health, duty_now, live_map
 from web.devices import words
-from web.devices.health import condition_of
 from web.devices.scope import only
 from web.locate.views import may_ask
 from web.people.looks import template_words
@@ -162,7 +162,9 @@ def person_facts(session: Session, employee_id: UUID) -> dict[str, Any]:
         "day": found,
         "timeline": timeline_of(found) if found else None,
         "distance": interval(trajectory["distance_m"]) if trajectory.get("distance_m") else None,
-        "devices": [(d, condition_of(d, on_duty=duty is not None, now=at)) for d in devices],
+        "devices": [
+            (d, health_of(d, duty_since=duty.starts_at if duty else None, now=at)) for d in devices
+        ],
         "words": words,
         "week": roster_between(
             session,

@@ -18,6 +18,7 @@ from server.errors import Conflict, NotFound
 from server.people import services
 from server.people.devices import TICKET_LIFE, EnrolledDevice, encryption_context
 from server.people.models import Device, DeviceKind
+from server.people.provisioning import ENCRYPTS
 from tests.factories.world import BROKER, VAULT, World
 
 
@@ -68,7 +69,7 @@ def test_the_configuration_makes_a_phone_publish_once_and_retain_nothing(
     assert config["remoteConfiguration"] is False
 
 
-@pytest.mark.parametrize("kind", list(DeviceKind))
+@pytest.mark.parametrize("kind", sorted(ENCRYPTS))
 def test_the_link_survives_the_decoding_of_both_apps(
     app_sessions: sessionmaker[Session], world: World, clock: ManualClock, kind: DeviceKind
 ) -> None:
@@ -79,6 +80,21 @@ def test_the_link_survives_the_decoding_of_both_apps(
     decoded = base64.b64decode(parse_qs(parts.query, strict_parsing=True)["inline"][0])
     assert json.loads(decoded) == made.config
     assert len(decoded) < 1200
+
+
+@pytest.mark.parametrize("kind", list(DeviceKind))
+def test_each_app_is_told_its_own_way_and_none_shows_the_secret_by_accident(
+    app_sessions: sessionmaker[Session], world: World, clock: ManualClock, kind: DeviceKind
+) -> None:
+    made = enrol(app_sessions, world, clock, kind=kind, encrypt=True)
+    kept = row(app_sessions, world, made.device_id)
+    assert kept.kind is kind
+    assert made.secret not in repr(made)
+    assert any(made.secret in value for _name, value in made.setup.settings)
+    assert (kept.encryption_secret is not None) == (kind in ENCRYPTS)
+    token = _ticket(app_sessions, world, clock, made)
+    with unit_of_work(app_sessions, tenant_id=world.alpha.id) as session:
+        assert services.open_ticket(session, clock, token=token, vault=VAULT)[1] == made.setup
 
 
 def test_the_secret_is_kept_as_the_brokers_hash_only(
@@ -173,7 +189,7 @@ def test_a_ticket_shows_the_configuration_once(
     assert services.ticket_tenant(token) == world.alpha.id
     with unit_of_work(app_sessions, tenant_id=world.alpha.id) as session:
         shown = services.open_ticket(session, clock, token=token, vault=VAULT)
-    assert shown == (made.device_id, made.config, made.link)
+    assert shown == (made.device_id, made.setup)
     with unit_of_work(app_sessions, tenant_id=world.alpha.id) as session, pytest.raises(NotFound):
         services.open_ticket(session, clock, token=token, vault=VAULT)
 

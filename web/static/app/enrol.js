@@ -5,6 +5,7 @@ import { toast } from "app/app";
 
 const field = document.querySelector("[data-one-time]");
 
+document.querySelector("[data-print]")?.addEventListener("click", () => print());
 document.querySelector("[data-copy]")?.addEventListener("click", async () => {
   field.select();
   try {
