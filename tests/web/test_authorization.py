@@ -63,6 +63,7 @@ UNSEEN_NAMES = {
     "manager_n2": ("employee", "peer"),
 }
 _DIGEST = "SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t"
+AREA = {"type": "Polygon", "coordinates": [[[0, 0], [2, 0], [2, 2], [0, 0]]]}
 SHAPE = {"type": "Point", "coordinates": [24.0, 60.0], "radius_m": 120}
 
 
@@ -129,6 +130,7 @@ class House:
             "finding_id": str(self.marked.findings[slug, of]),
             "post_id": str(self.marked.posts[slug, branch]),
             "entry_id": str(self.marked.entries[slug, branch]),
+            "excusal_id": str(self.marked.excusals[slug, branch]),
             "shift_id": str(self.marked.shifts[slug, branch]),
             "unit_id": str(tenant.units[{"north": "n1", "south": "s1"}[branch]]),
             "on": MOVES.get(of, WORK_ON).isoformat(),
@@ -181,10 +183,18 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
             "reason": "looking into the alert of this morning",
         },
         "/people/<uuid:employee_id>/locate": {"purpose": "other", "reason": "fire at the post"},
+        "/excusals": {
+            "p": ids["employee_id"],
+            "kind": "outing",
+            "starts": "2026-12-01T08:00",
+            "ends": "2026-12-01T12:00",
+            "note": "fetches the keys",
+        },
         "/posts/new": _post_form(ids) | {"name": f"post {next(_numbers)}"},
         "/posts/<uuid:post_id>": _post_form(ids),
         "/posts/<uuid:post_id>/rename": {"name": f"post {next(_numbers)}"},
         "/api/posts/check": {"shape": SHAPE},
+        "/api/distribution/areas": {"areas": [AREA]},
         "/roster/assign": {
             "p": ids["employee_id"],
             "shift": ids["shift_id"],
@@ -309,6 +319,7 @@ def test_every_row_with_an_object_is_tried_on_each_side_of_the_walls() -> None:
         ("/people/<uuid:employee_id>", True, False),
         ("/roster", True, False),
         ("/organisation", True, False),
+        ("/excusals", True, False),
         ("/audit", True, False),
         ("/audit?format=csv", True, False),
         ("/audit/security", True, False),
