@@ -60,7 +60,10 @@ GROUPS: tuple[NavGroup, ...] = (
     ),
     NavGroup(
         _l("Time"),
-        (_item("roster.index", _l("Roster"), "calendar-days", "view_roster", "edit_roster"),),
+        (
+            _item("roster.index", _l("Roster"), "calendar-days", "view_roster", "edit_roster"),
+            _item("excusals.index", _l("Leave & outings"), "calendar-clock", "excuse"),
+        ),
     ),
     NavGroup(
         _l("Administration"),

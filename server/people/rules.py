@@ -47,6 +47,7 @@ class Action(StrEnum):
     EDIT_POSTS = "edit_posts"
     VIEW_ROSTER = "view_roster"
     EDIT_ROSTER = "edit_roster"
+    EXCUSE = "excuse"
     VIEW_DEVICES = "view_devices"
     MANAGE_DEVICES = "manage_devices"
     REVOKE_DEVICE = "revoke_device"
@@ -78,6 +79,7 @@ _LEADER = LOCATION_ACTIONS | {
     Action.VIEW_POSTS,
     Action.EDIT_POSTS,
     Action.VIEW_ROSTER,
+    Action.EXCUSE,
     Action.IMPORT_DATA,
 }
 
@@ -91,6 +93,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_PEOPLE,
             Action.VIEW_ROSTER,
             Action.EDIT_ROSTER,
+            Action.EXCUSE,
             Action.VIEW_POSTS,
             Action.EDIT_POSTS,
             Action.VIEW_DEVICES,

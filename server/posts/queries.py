@@ -1,6 +1,5 @@
 """What others may ask of posts, roster and excusals: duty windows, fences, lists."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -23,6 +22,13 @@ from server.posts.duty import (
     geo_policy,
     windows_of_day,
 )
+from server.posts.excusals import (
+    ExcusalRow,
+    ExcusalView,
+    excusals_between,
+    excusals_of_people,
+    list_excusals,
+)
 from server.posts.fences import (
     FenceVersion,
     fence_at,
@@ -31,13 +37,14 @@ from server.posts.fences import (
     post_history,
     prepared,
 )
-from server.posts.models import Excusal, Post, PostVersion, RosterEntry, Shift
+from server.posts.models import Post, PostVersion, RosterEntry, Shift
 from server.posts.rules import DutyWindow, ExcusalKind, PolicyKind
 
 __all__ = [
     "DutyPolicies",
     "DutyWindow",
     "ExcusalKind",
+    "ExcusalRow",
     "ExcusalView",
     "FenceVersion",
     "GeoPolicies",
@@ -57,6 +64,7 @@ __all__ = [
     "geo_policies",
     "geo_policy",
     "get_post",
+    "list_excusals",
     "list_posts",
     "list_shifts",
     "post_history",
@@ -64,19 +72,6 @@ __all__ = [
     "roster_in_scope",
     "windows_of_day",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExcusalView:
-    """A span in which somebody need not be at the post."""
-
-    id: UUID
-    tenant_id: int
-    employee_id: UUID
-    kind: ExcusalKind
-    starts_at: datetime
-    ends_at: datetime
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,58 +121,6 @@ class RosterView:
     zone: str
     starts_at: datetime
     ends_at: datetime
-
-
-def excusals_between(
-    session: Session,
-    *,
-    tenant_id: int,
-    employee_id: UUID,
-    start_at: datetime,
-    end_at: datetime,
-) -> list[ExcusalView]:
-    """Return the excusals in force of one person that meet a span, in time order."""
-    return excusals_of_people(
-        session,
-        tenant_ids=[tenant_id],
-        employee_ids=[employee_id],
-        start_at=start_at,
-        end_at=end_at,
-    )
-
-
-def excusals_of_people(
-    session: Session,
-    *,
-    tenant_ids: Collection[int],
-    employee_ids: Collection[UUID],
-    start_at: datetime,
-    end_at: datetime,
-) -> list[ExcusalView]:
-    """Return the excusals in force of people that meet a span, in time order. One statement."""
-    query = (
-        select(Excusal)
-        .where(
-            Excusal.tenant_id.in_(tenant_ids),
-            Excusal.employee_id.in_(employee_ids),
-            Excusal.withdrawn_at.is_(None),
-            Excusal.starts_at < end_at,
-            Excusal.ends_at > start_at,
-        )
-        .order_by(Excusal.starts_at, Excusal.id)
-    )
-    return [
-        ExcusalView(
-            id=row.id,
-            tenant_id=row.tenant_id,
-            employee_id=row.employee_id,
-            kind=row.kind,
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            note=row.note,
-        )
-        for row in session.scalars(query)
-    ]
 
 
 def list_posts(

@@ -1,7 +1,7 @@
 """Use cases on posts, shifts, roster, excusals and policies; the caller's door commits.
 
 Whoever calls has asked the policy function already: `edit_posts` for posts and policies,
-`edit_roster` for shifts, roster and excusals. Everything that changes who is expected
+`edit_roster` for shifts and roster, `excuse` for excusals. Everything that changes who is expected
 where and when raises the tenant's duty version and queues the person-days it may alter,
 in the same transaction.
 """

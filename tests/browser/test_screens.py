@@ -23,6 +23,7 @@ PAGES = {
         "/tracks",
         "/tracks?p={employee}",
         "/roster",
+        "/excusals",
     ),
     "hr": ("/roster?w=2026-11-18", "/organisation", "/devices"),
     "admin": ("/devices/new", "/devices/{phone}", "/organisation/accounts", "/posts"),

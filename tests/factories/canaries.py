@@ -21,7 +21,8 @@ from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.findings.models import Finding
 from server.people.rules import Principal
-from server.posts.services import assign_shift, create_post, create_shift
+from server.posts.queries import ExcusalKind
+from server.posts.services import assign_shift, create_post, create_shift, excuse
 from server.tracking.services import detect_presence_of_day
 from tests.factories.footprints import absence
 from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
@@ -66,6 +67,7 @@ class Marked:
     entries: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Roster entry of the first of the branch's staff."""
     shifts: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    excusals: dict[tuple[str, str], UUID] = field(default_factory=dict)
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Also of `mover`: "moved" is the day before in north, "arrived" the first in south."""
 
@@ -131,6 +133,16 @@ def _plan(
         session, tenant_id=tenant.id, name=f"day of {branch}", starts=time(9), ends=time(18)
     )
     marked.shifts[tenant.slug, branch] = shift_id
+    marked.excusals[tenant.slug, branch] = excuse(
+        session,
+        clock,
+        tenant_id=tenant.id,
+        employee_id=tenant.people[_STAFF[branch][0]],
+        kind=ExcusalKind.LEAVE,
+        starts_at=NOON + timedelta(days=20),
+        ends_at=NOON + timedelta(days=21),
+        note=f"leave {tenant.canary(branch)}",
+    )
     for name, on in _days(branch):
         entry_id = assign_shift(
             session,

@@ -35,7 +35,7 @@ KINDS = (UnitKind.BRANCH, UnitKind.DEPARTMENT, UnitKind.TEAM)
 
 LOCATION = {"view_live", "view_person", "view_track", "export_track", "view_findings"}
 LEADER = LOCATION | {
-    "view_distribution",
+    *("view_distribution", "excuse"),
     *("locate_now", "review_finding", "view_posts", "edit_posts", "view_roster", "import_data"),
 }
 REFERENCE: dict[str, set[str]] = {
@@ -43,7 +43,7 @@ REFERENCE: dict[str, set[str]] = {
     "manager": LEADER,
     "finance": set(),
     "hr": {
-        *("view_people", "manage_people", "view_roster", "edit_roster"),
+        *("view_people", "manage_people", "view_roster", "edit_roster", "excuse"),
         *("view_posts", "edit_posts", "view_devices", "revoke_device", "import_data"),
     },
     "admin": {
