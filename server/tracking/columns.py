@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from geo.fix import SOURCES, IntArray, Source
 from server.tracking.models import Via
-from server.tracking.records import DutySlot, FixRecord
+from server.tracking.records import DeviceRef, DutySlot, FixRecord
 
 VIAS: Final = tuple(Via)
 VIA_CODES: Final = {via: code for code, via in enumerate(VIAS, start=1)}
@@ -46,6 +46,39 @@ FIX_ROW: Final = np.dtype(
 )
 """One fix. Unknown is NaN in floats, -1 in `battery_pct`, `mock` and `charging`, 0 in
 `trigger` (a code point) and empty in text; `source` and `via` count from 1."""
+
+
+OWNER: Final = np.dtype([("tenant_id", ">i4"), ("employee_id", "V16"), ("device_id", "V16")])
+"""One device, see `DeviceRef.packed`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Owners:
+    """Devices of a batch as columns, in the order of `Batch.devices`.
+
+    Attributes
+    ----------
+    rows : ``(n,)`` of `OWNER`.
+    person_no : ``(n,)``; people are numbered by tenant and identifier. Whoever writes rows of
+        people or devices does so in one order, so that writers never deadlock.
+    rank : ``(n,)`` place of each device when sorted by tenant and identifier.
+    """
+
+    rows: npt.NDArray[np.void]
+    person_no: IntArray
+    rank: IntArray
+
+    @classmethod
+    def of(cls, devices: Sequence[DeviceRef]) -> Self:
+        """Return columns of devices. About 1 µs each."""
+        packed = [device.packed for device in devices]
+        people = np.array([one[:20] for one in packed], dtype="S20")
+        identifiers = np.array([one[:4] + one[20:] for one in packed], dtype="S20")
+        return cls(
+            np.frombuffer(b"".join(packed), dtype=OWNER),
+            np.unique(people, return_inverse=True)[1],
+            np.argsort(np.argsort(identifiers)),
+        )
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
@@ -119,31 +152,36 @@ class FixTable:
         """Return the rows of a mask or of indexes, in their order."""
         return FixTable(self.rows[chosen], self.raw[chosen], self.slots)
 
-    def record(self, no: int) -> FixRecord:
-        """Return one row as a record. About 3 µs."""
-        row = dict(zip(FIX_ROW.names or (), self.rows[no].item(), strict=True))
-        fix = _Row(
-            fixed_s=row["fixed_s"],
-            sent_s=_known(row["sent_s"]),
-            lon_deg=row["lon_deg"],
-            lat_deg=row["lat_deg"],
-            key=row["key"],
-            raw=self.raw[no],
-            accuracy_m=_known(row["accuracy_m"]),
-            altitude_m=_known(row["altitude_m"]),
-            speed_mps=_known(row["speed_mps"]),
-            course_deg=_known(row["course_deg"]),
-            battery_pct=None if row["battery_pct"] < 0 else row["battery_pct"],
-            source=SOURCES[row["source"] - 1],
-            trigger=chr(row["trigger"]) if row["trigger"] else None,
-            mock=_TRUTHS[row["mock"]],
-            charging=_TRUTHS[row["charging"]],
-            connection=row["connection"].decode() or None,
-            mode=row["mode"].decode() or None,
-        )
-        slot = self.slots[row["slot_no"]]
-        via = VIAS[row["via"] - 1]
-        return FixRecord(row["device_no"], fix, row["received_s"], row["flags"], slot, via)
+    def records(self, chosen: IntArray) -> list[FixRecord]:
+        """Return rows as records again. About 2 µs each."""
+        found = []
+        raw = self.raw[chosen].tolist()
+        for message, row in zip(raw, self.rows[chosen].tolist(), strict=True):
+            (no, slot_no, fixed_s, key, received_s, sent_s, lon, lat, accuracy, altitude, speed,
+             course, battery, source, trigger, mock, flags, via, charging, connection,
+             mode) = row  # fmt: skip
+            fix = _Row(
+                fixed_s=fixed_s,
+                sent_s=_known(sent_s),
+                lon_deg=lon,
+                lat_deg=lat,
+                key=key,
+                raw=message,
+                accuracy_m=_known(accuracy),
+                altitude_m=_known(altitude),
+                speed_mps=_known(speed),
+                course_deg=_known(course),
+                battery_pct=None if battery < 0 else battery,
+                source=SOURCES[source - 1],
+                trigger=chr(trigger) if trigger else None,
+                mock=_TRUTHS[mock],
+                charging=_TRUTHS[charging],
+                connection=connection.decode() or None,
+                mode=mode.decode() or None,
+            )
+            slot = self.slots[slot_no]
+            found.append(FixRecord(no, fix, received_s, flags, slot, VIAS[via - 1]))
+        return found
 
 
 def objects(values: Sequence[object]) -> npt.NDArray[np.object_]:

@@ -1,6 +1,7 @@
 """Counts of a batch by device, day of receipt and outcome: the proof that nothing vanished."""
 
-from collections import Counter
+from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.fix import EPOCH, IntArray
-from server.db.binary import pack, uuids
+from server.db.binary import pack
+from server.tracking.columns import Owners
 from server.tracking.records import DeviceRef
-from server.tracking.store import Counts
 
 OUTCOMES: Final = ("stored", "duplicate", "quarantined", "off_duty", "ignored")
+Counts = dict[tuple[int, UUID, date], int]
+"""New rows by tenant, device and UTC day of receipt."""
 
-_DAY_S = 86_400.0
-_EPOCH_ORDINAL = EPOCH.toordinal()
-_Key = tuple[int, int]
-_Owner = tuple[int, UUID]
+_DAY_S: Final = 86_400.0
+_EPOCH_ORDINAL: Final = EPOCH.toordinal()
+_NUMBERS: Final = {name: no for no, name in enumerate(OUTCOMES)}
+_STORED, _DUPLICATE = _NUMBERS["stored"], _NUMBERS["duplicate"]
 
 
 class Ledger:
@@ -26,57 +29,59 @@ class Ledger:
     Parameters
     ----------
     devices : owners of the batch; everything else refers to them by position.
+    owners : the same as columns.
     """
 
-    def __init__(self, devices: list[DeviceRef]) -> None:
+    def __init__(self, devices: Sequence[DeviceRef], owners: Owners) -> None:
         self._devices = devices
-        self._rows: dict[_Key, Counter[str]] = {}
-        self._numbers: dict[_Owner, int] = {}
+        self._owners = owners
+        # By day since 1970: one row a device, one column an outcome.
+        self._days: dict[int, IntArray] = {}
 
-    def received(self, device_no: IntArray, received_s: npt.NDArray[np.float64]) -> None:
-        """Count ``(n,)`` records that are stored or duplicates; `stored` tells how many are new."""
-        days = (received_s // _DAY_S).astype(np.int64)
-        pairs, counts = np.unique(
-            np.stack([device_no.astype(np.int64), days]), axis=1, return_counts=True
-        )
-        for no, day, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
-            row = self._row(no, day)
-            row["received"] += count
-            row["duplicate"] += count
+    def add(self, outcome: str, device_no: IntArray, received_s: npt.NDArray[np.float64]) -> None:
+        """Count ``(n,)`` records of one outcome."""
+        days = received_s // _DAY_S
+        for day in np.unique(days).tolist():
+            counts = np.bincount(device_no[days == day], minlength=len(self._devices))
+            self._of(int(day))[:, _NUMBERS[outcome]] += counts
 
-    def stored(self, counts: Counts) -> None:
-        """Take what was new out of the duplicates."""
-        if counts and not self._numbers:
-            self._numbers = {(d.tenant_id, d.device_id): no for no, d in enumerate(self._devices)}
+    def renew(self, counts: Counts) -> None:
+        """Count some of the duplicates as stored after all."""
+        numbers = {(d.tenant_id, d.device_id): no for no, d in enumerate(self._devices)}
         for (tenant_id, device_id, on), count in counts.items():
-            row = self._row(self._numbers[tenant_id, device_id], on.toordinal() - _EPOCH_ORDINAL)
-            row["stored"] += count
-            row["duplicate"] -= count
+            row = self._of(on.toordinal() - _EPOCH_ORDINAL)[numbers[tenant_id, device_id]]
+            row[_STORED] += count
+            row[_DUPLICATE] -= count
 
-    def count(self, device_no: int, received_s: float, outcome: str, count: int = 1) -> None:
-        """Count records whose outcome is known."""
-        row = self._row(device_no, int(received_s // _DAY_S))
-        row["received"] += count
-        row[outcome] += count
+    def count(self, device_no: int, received_s: float, outcome: str) -> None:
+        """Count one record."""
+        self._of(int(received_s // _DAY_S))[device_no, _NUMBERS[outcome]] += 1
 
-    def total(self, name: str) -> int:
-        """Return the sum of one outcome, or of `received`."""
-        return sum(row[name] for row in self._rows.values())
+    def totals(self) -> dict[str, int]:
+        """Return the sum of each outcome, and of all as `received`."""
+        sums = sum((day.sum(axis=0) for day in self._days.values()), np.zeros(len(OUTCOMES), int))
+        return {"received": int(sums.sum())} | dict(zip(OUTCOMES, sums.tolist(), strict=True))
 
     def columns(self) -> dict[str, Any]:
         """Return the rows as array parameters, ordered so that two writers never deadlock."""
-        owners = self._devices
-        keys = sorted(
-            self._rows, key=lambda key: (owners[key[0]].tenant_id, owners[key[0]].order, key[1])
-        )
+        days = sorted(self._days)
+        counts = np.concatenate([self._days[day] for day in days])
+        number = np.tile(np.arange(len(self._devices)), len(days))
+        on = np.repeat(np.array(days) + _EPOCH_ORDINAL, len(self._devices))
+        order = np.lexsort((on, self._owners.rank[number]))
+        order = order[counts[order].any(axis=1)]
+        owners = self._owners.rows[number[order]]
         columns: dict[str, Any] = {
-            "tenant_id": pack("int4", [owners[no].tenant_id for no, _ in keys]),
-            "device_id": pack("uuid", uuids([owners[no].device_id for no, _ in keys])),
-            "received_on": pack("date", [_EPOCH_ORDINAL + day for _, day in keys]),
+            "tenant_id": pack("int4", owners["tenant_id"]),
+            "device_id": pack("uuid", owners["device_id"]),
+            "received_on": pack("date", on[order]),
+            "received": pack("int8", counts[order].sum(axis=1)),
         }
-        for name in ("received", *OUTCOMES):
-            columns[name] = pack("int8", [self._rows[key][name] for key in keys])
+        for name, no in _NUMBERS.items():
+            columns[name] = pack("int8", counts[order, no])
         return columns
 
-    def _row(self, device_no: int, day: int) -> Counter[str]:
-        return self._rows.setdefault((device_no, day), Counter())
+    def _of(self, day: int) -> IntArray:
+        if day not in self._days:
+            self._days[day] = np.zeros((len(self._devices), len(OUTCOMES)), dtype=np.int64)
+        return self._days[day]

@@ -3,20 +3,19 @@
 import json
 import math
 from typing import Any, Final
-from uuid import UUID
 
 import numpy as np
 
 from geo.fix import NOT_EVIDENCE, SOURCES, IntArray
 from server.db.binary import pack, uuids
 from server.tracking import store
-from server.tracking.columns import FixTable, last_of_each
+from server.tracking.columns import FixTable, Owners, last_of_each
 from server.tracking.records import Batch, FixRecord, RadioRecord
 
 _NOT_EVIDENCE: Final = int(NOT_EVIDENCE)
 
 
-def keep_positions(cursor: store.Cursor, fixes: FixTable, batch: Batch) -> tuple[FixRecord, ...]:
+def keep_positions(cursor: store.Cursor, fixes: FixTable, owners: Owners) -> tuple[FixRecord, ...]:
     """Keep the newest credible fix of each person; never goes back in time.
 
     Order is by time, then by key, so that it is the same in any order of arrival.
@@ -25,34 +24,24 @@ def keep_positions(cursor: store.Cursor, fixes: FixTable, batch: Batch) -> tuple
     -------
     The fixes that became somebody's last position.
     """
-    people = sorted(
-        {(device.tenant_id, device.employee_id) for device in batch.devices},
-        key=lambda person: (person[0], person[1].int),
-    )
     credible = np.flatnonzero((fixes.rows["flags"] & _NOT_EVIDENCE) == 0)
     if not len(credible):
         return ()
-    numbers = {person: no for no, person in enumerate(people)}
-    person_of = np.array([numbers[d.tenant_id, d.employee_id] for d in batch.devices])
     rows = fixes.rows[credible]
-    person_no = person_of[rows["device_no"]]
+    person_no = owners.person_no[rows["device_no"]]
     newest = credible[last_of_each(person_no, rows["fixed_s"], rows["key"])]
-    chosen = fixes.rows[newest]
-    owners = [people[no] for no in person_of[chosen["device_no"]].tolist()]
-    moved = store.upsert_positions(cursor, _positions(fixes, newest, batch, owners))
-    return tuple(fixes.record(int(no)) for no in newest[moved])
+    moved = store.upsert_positions(cursor, _positions(fixes, newest, owners))
+    return tuple(fixes.records(newest[moved]))
 
 
-def _positions(
-    fixes: FixTable, newest: IntArray, batch: Batch, owners: list[tuple[int, UUID]]
-) -> dict[str, Any]:
+def _positions(fixes: FixTable, newest: IntArray, owners: Owners) -> dict[str, Any]:
     rows = fixes.rows[newest]
-    devices = uuids([device.device_id for device in batch.devices])
+    senders = owners.rows[rows["device_no"]]
     slots = uuids([slot.roster_entry_id for slot in fixes.slots])
     columns: dict[str, Any] = {
-        "tenant_id": pack("int4", [tenant_id for tenant_id, _ in owners]),
-        "employee_id": pack("uuid", uuids([employee_id for _, employee_id in owners])),
-        "device_id": pack("uuid", devices[rows["device_no"]]),
+        "tenant_id": pack("int4", senders["tenant_id"]),
+        "employee_id": pack("uuid", senders["employee_id"]),
+        "device_id": pack("uuid", senders["device_id"]),
         "roster_entry_id": pack("uuid", slots[rows["slot_no"]]),
         "fixed_s": pack("float8", rows["fixed_s"]),
         "received_s": pack("float8", rows["received_s"]),
@@ -69,7 +58,7 @@ def _positions(
     return columns
 
 
-def keep_health(cursor: store.Cursor, fixes: FixTable, batch: Batch) -> None:
+def keep_health(cursor: store.Cursor, fixes: FixTable, batch: Batch, owners: Owners) -> None:
     """Note what the devices of a batch said of themselves."""
     health = _Health(len(batch.devices))
     if len(fixes):
@@ -79,21 +68,18 @@ def keep_health(cursor: store.Cursor, fixes: FixTable, batch: Batch) -> None:
     for report in batch.radio:
         if not report.has_fix:
             health.take_scan(report)
-    owners = batch.devices
-    heard = sorted(
-        np.flatnonzero(~np.isnan(health.seen_s)).tolist(),
-        key=lambda no: (owners[no].tenant_id, owners[no].order),
-    )
-    if not heard:
+    heard = np.argsort(owners.rank)
+    heard = heard[~np.isnan(health.seen_s[heard])]
+    if not len(heard):
         return
     columns: dict[str, Any] = {
-        "tenant_id": pack("int4", [owners[no].tenant_id for no in heard]),
-        "device_id": pack("uuid", uuids([owners[no].device_id for no in heard])),
+        "tenant_id": pack("int4", owners.rows["tenant_id"][heard]),
+        "device_id": pack("uuid", owners.rows["device_id"][heard]),
         "battery_pct": pack("int2", health.battery[heard], null=health.battery[heard] < 0),
         "charging": pack("int2", health.charging[heard], null=health.charging[heard] < 0),
         "connection": [text.decode() or None for text in health.connection[heard].tolist()],
         "mode": [text.decode() or None for text in health.mode[heard].tolist()],
-        "status": [health.status.get(no) for no in heard],
+        "status": [health.status.get(no) for no in heard.tolist()],
     }
     for name, values in (
         ("seen_s", health.seen_s), ("fixed_s", health.fixed_s), ("lost_s", health.lost_s),

@@ -1,20 +1,18 @@
 """Record what arrived, all or nothing, and prove by counts that nothing vanished."""
 
 import json
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from geo.fix import from_epoch_s
-from server.db.binary import pack, uuids
+from server.db.binary import pack
 from server.db.types import new_id
 from server.tracking import store
-from server.tracking.columns import FixTable, last_of_each
-from server.tracking.ledger import OUTCOMES, Ledger
+from server.tracking.columns import FixTable, Owners, last_of_each
+from server.tracking.ledger import Counts, Ledger
 from server.tracking.newest import keep_health, keep_positions
 from server.tracking.radio import record_radio_reports
 from server.tracking.records import (
@@ -25,7 +23,9 @@ from server.tracking.records import (
     Recorded,
 )
 
-_PersonDay = tuple[int, UUID, date]
+_PERSON = np.dtype([("tenant_id", ">i4"), ("employee_id", "V16")])
+_Touched = tuple[int, float, DutySlot]
+"""Device number, epoch seconds and duty of a new fact."""
 
 
 def record_fixes(session: Session, batch: Batch) -> Recorded:
@@ -51,37 +51,61 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     """
     cursor = store.cursor_of(session)
     fixes = _fixes_of(batch)
-    ledger = Ledger(batch.devices)
-    stored: store.Counts = {}
-    told: store.Counts = {}
+    owners = Owners.of(batch.devices)
+    ledger = Ledger(batch.devices, owners)
     moved: tuple[FixRecord, ...] = ()
+    touched: list[_Touched] = []
     if len(fixes):
-        ledger.received(fixes.rows["device_no"], fixes.rows["received_s"])
-        stored = store.insert_fixes(cursor, fixes, batch.devices)
-        ledger.stored(stored)
-        moved = keep_positions(cursor, fixes, batch)
+        stored = store.insert_fixes(cursor, fixes, owners, is_first=batch.is_first)
+        outcome = "stored" if stored is None else "duplicate"
+        ledger.add(outcome, fixes.rows["device_no"], fixes.rows["received_s"])
+        ledger.renew(stored or {})
+        touched += _touched_by_fixes(fixes, batch, stored)
+        moved = keep_positions(cursor, fixes, owners)
     if batch.events:
-        ledger.received(
-            np.array([event.device_no for event in batch.events]),
-            np.array([event.received_s for event in batch.events]),
-        )
         told = store.insert_events(cursor, _event_columns(batch))
-        ledger.stored(told)
-    if stored or told:
-        touch_days(cursor, fixes, batch, stored, told)
+        for event in batch.events:
+            ledger.count(event.device_no, event.received_s, "duplicate")
+        ledger.renew(told)
+        touched += _touched_by_events(batch, told)
+    _touch_days(cursor, batch, touched)
     if batch.radio:
         record_radio_reports(cursor, batch.radio, batch.devices, ledger.count)
     if len(fixes) or batch.events or batch.radio:
-        keep_health(cursor, fixes, batch)
+        keep_health(cursor, fixes, batch, owners)
     if batch.quarantined:
         _quarantine(cursor, batch, ledger)
     for device_no, received_s in batch.off_duty:
         ledger.count(device_no, received_s, "off_duty")
     for device_no, received_s in batch.ignored:
         ledger.count(device_no, received_s, "ignored")
-    if ledger.total("received"):
+    totals = ledger.totals()
+    if totals["received"]:
         store.add_to_ledger(cursor, ledger.columns())
-    return Recorded(moved, **{name: ledger.total(name) for name in ("received", *OUTCOMES)})
+    return Recorded(moved, **totals)
+
+
+def add_fixes(
+    session: Session, batch: Batch, *, shown: Sequence[FixRecord]
+) -> tuple[FixRecord, ...]:
+    """Add fixes that were found out about messages counted before.
+
+    Their days are queued for the engine; ledger and health stay as they are.
+
+    Parameters
+    ----------
+    shown : those that may become somebody's last position.
+
+    Returns
+    -------
+    Those that did. Idempotent.
+    """
+    cursor, fixes, owners = store.cursor_of(session), _fixes_of(batch), Owners.of(batch.devices)
+    if not len(fixes):
+        return ()
+    stored = store.insert_fixes(cursor, fixes, owners)
+    _touch_days(cursor, batch, _touched_by_fixes(fixes, batch, stored))
+    return keep_positions(cursor, FixTable.of(shown), owners) if shown else ()
 
 
 def insert_new(session: Session, batch: Batch) -> int:
@@ -93,8 +117,12 @@ def insert_new(session: Session, batch: Batch) -> int:
     -------
     How many were new.
     """
-    stored = store.insert_fixes(store.cursor_of(session), _fixes_of(batch), batch.devices)
-    return sum(stored.values())
+    fixes = _fixes_of(batch)
+    if not len(fixes):
+        return 0
+    cursor, owners = store.cursor_of(session), Owners.of(batch.devices)
+    stored = store.insert_fixes(cursor, fixes, owners, is_first=batch.is_first)
+    return len(fixes) if stored is None else sum(stored.values())
 
 
 def _fixes_of(batch: Batch) -> FixTable:
@@ -102,53 +130,53 @@ def _fixes_of(batch: Batch) -> FixTable:
     return FixTable.joined([*tables, *([batch.table] if batch.table else [])])
 
 
-def touch_days(
-    cursor: store.Cursor,
-    fixes: FixTable,
-    batch: Batch,
-    stored: store.Counts,
-    told: store.Counts,
-) -> None:
-    """Queue the days of new fixes, and of new events that say why fixes are missing."""
-    found: list[tuple[int, float, DutySlot]] = []
-    if stored:
-        senders = _senders_of(batch, stored)
-        # The latest of each device and duty by the negated time is the earliest.
-        rows = fixes.rows
-        pair = rows["device_no"].astype(np.int64) * len(fixes.slots) + rows["slot_no"]
-        earliest = rows[last_of_each(pair, -rows["fixed_s"])]
-        columns = (earliest[name].tolist() for name in ("device_no", "fixed_s", "slot_no"))
-        found = [
-            (no, at_s, fixes.slots[slot_no])
-            for no, at_s, slot_no in zip(*columns, strict=True)
-            if no in senders
-        ]
+def _touched_by_fixes(fixes: FixTable, batch: Batch, stored: Counts | None) -> list[_Touched]:
+    """Return the earliest fix of each device and duty, of devices that have new ones."""
+    rows = fixes.rows
+    pair = rows["device_no"].astype(np.int64) * len(fixes.slots) + rows["slot_no"]
+    # The last by the negated time is the earliest.
+    earliest = rows[last_of_each(pair, -rows["fixed_s"])]
+    columns = (earliest[name].tolist() for name in ("device_no", "fixed_s", "slot_no"))
+    found = [(no, at_s, fixes.slots[slot_no]) for no, at_s, slot_no in zip(*columns, strict=True)]
+    if stored is None:
+        return found
+    senders = _senders_of(batch, stored)
+    return [one for one in found if one[0] in senders]
+
+
+def _touched_by_events(batch: Batch, told: Counts) -> list[_Touched]:
+    """Return the new events that say why fixes are missing."""
     senders = _senders_of(batch, told)
-    found += [
+    return [
         (event.device_no, event.at_s, event.slot)
         for event in batch.events
         if event.slot is not None and event.device_no in senders
     ]
-    if not found:
-        return
-    since: dict[_PersonDay, float] = {}
-    for device_no, at_s, slot in found:
-        device = batch.devices[device_no]
+
+
+def _touch_days(cursor: store.Cursor, batch: Batch, touched: Sequence[_Touched]) -> None:
+    """Queue days for the engine, each once and from the earliest new fact on."""
+    since: dict[tuple[bytes, int], float] = {}
+    for device_no, at_s, slot in touched:
+        person = batch.devices[device_no].packed[:20]
         for work_on in slot.work_on:
-            day = (device.tenant_id, device.employee_id, work_on)
+            day = (person, work_on.toordinal())
             since[day] = min(at_s, since.get(day, at_s))
+    if not since:
+        return
+    people = np.frombuffer(b"".join([person for person, _ in since]), dtype=_PERSON)
     store.insert_touched(
         cursor,
         {
-            "tenant_id": pack("int4", [tenant_id for tenant_id, _, _ in since]),
-            "employee_id": pack("uuid", uuids([employee_id for _, employee_id, _ in since])),
-            "work_on": pack("date", [work_on.toordinal() for _, _, work_on in since]),
+            "tenant_id": pack("int4", people["tenant_id"]),
+            "employee_id": pack("uuid", people["employee_id"]),
+            "work_on": pack("date", [work_on for _, work_on in since]),
             "since_s": pack("float8", list(since.values())),
         },
     )
 
 
-def _senders_of(batch: Batch, counts: store.Counts) -> set[int]:
+def _senders_of(batch: Batch, counts: Counts) -> set[int]:
     """Return the numbers of the devices that any of the new rows is of."""
     if not counts:
         return set()

@@ -1,6 +1,7 @@
 """What a door hands over to be recorded: values, already decoded, gated and flagged."""
 
 import math
+import struct
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -29,19 +30,30 @@ __all__ = [
 ]
 
 NIL = UUID(int=0)
+_OWNER = struct.Struct("!i16s16s")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRef:
-    """A device and whose it is."""
+    """A device and whose it is.
+
+    Attributes
+    ----------
+    packed : tenant (4 bytes), employee and device (16 bytes each), as PostgreSQL sorts them.
+    """
 
     tenant_id: int
     device_id: UUID
     employee_id: UUID
+    packed: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        packed = _OWNER.pack(self.tenant_id, self.employee_id.bytes, self.device_id.bytes)
+        object.__setattr__(self, "packed", packed)
 
     def __hash__(self) -> int:
         # Asked for each topic of each batch; that of three parts costs ten times as much.
-        return hash(self.device_id.int)
+        return hash(self.packed)
 
     @property
     def order(self) -> int:
@@ -188,12 +200,15 @@ class Batch:
     ----------
     devices : owners; records refer to them by position.
     table : fixes too, as columns; for doors that take in thousands at once.
+    is_first : whether all of `fixes` and `table` probably arrive for the first time, so that
+        storing them may begin without asking what is there.
     off_duty, ignored : per record, (device_no, received_s) of what is only counted.
     """
 
     devices: list[DeviceRef] = field(default_factory=list)
     fixes: list[FixRecord] = field(default_factory=list)
     table: "FixTable | None" = None
+    is_first: bool = False
     events: list[EventRecord] = field(default_factory=list)
     radio: list[RadioRecord] = field(default_factory=list)
     quarantined: list[QuarantineRecord] = field(default_factory=list)
