@@ -156,7 +156,7 @@ def locate_cells(
         return CellUnknown(reason=reason or "no_cells", dropped=dict(dropped))
     known = []
     for sighting in found:
-        footprint = _footprint(sighting, records, now_s=now_s, policy=policy)
+        footprint = footprint_of(sighting, records, now_s=now_s, policy=policy)
         if footprint is not None:
             known.append((sighting, footprint))
     if known:
@@ -173,9 +173,10 @@ def names_match(name: CellId, record: CellRecord) -> bool:
     return name.area == record.area or name.is_unique_in_network
 
 
-def _footprint(
+def footprint_of(
     sighting: Sighting, records: Sequence[CellRecord], *, now_s: float, policy: CellPolicy
 ) -> Footprint | None:
+    """Return where a seen cell is heard, None when no record is about it."""
     matching = [r for r in records if any(names_match(name, r) for name in sighting.names)]
     same_area = [r for r in matching if any(name.area == r.area for name in sighting.names)]
     settled = settle_records(same_area or matching, now_s=now_s, policy=policy)

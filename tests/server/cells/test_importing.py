@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, text
@@ -45,6 +45,10 @@ def file_of(*rows: str, header: str = HEADER) -> bytes:
     return "\n".join([header, *rows, ""]).encode()
 
 
+def stream_of(content: bytes) -> io.BufferedReader:
+    return cast("io.BufferedReader", io.BufferedReader(io.BytesIO(content)))
+
+
 class Tables:
     """A database with commands to import into it and to ask it."""
 
@@ -58,7 +62,7 @@ class Tables:
             return import_cells(
                 session,
                 self.clock,
-                io.BufferedReader(io.BytesIO(content)),  # type: ignore[arg-type]
+                stream_of(content),
                 source=source,
                 file_name="cells.csv",
                 **options,
@@ -230,7 +234,7 @@ def test_an_import_that_dies_at_its_end_leaves_everything_as_it_was(tables: Tabl
 
     def die_after_the_swap() -> None:
         with unit_of_work(tables.owner, tenant_id=None) as session:
-            content = io.BufferedReader(io.BytesIO(file_of(row(1, lon=1.0), row(2))))  # type: ignore[arg-type]
+            content = stream_of(file_of(row(1, lon=1.0), row(2)))
             import_cells(session, tables.clock, content, source="mls", file_name="x")
             session.execute(text("SELECT 1/0"))
 
