@@ -68,7 +68,7 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def _thresholds(*groups: str) -> str:
+def thresholds_of(*groups: str) -> str:
     """Defaults of the policy for the help text."""
     lines = ["\b", "Thresholds and defaults (names carry the unit; --policy FILE overrides):"]
     for name in groups:
@@ -87,7 +87,7 @@ policy_option = click.option(
 )
 
 
-@click.command(cls=OneLineCommand, epilog=_thresholds("track", "quality"))
+@click.command(cls=OneLineCommand, epilog=thresholds_of("track", "quality"))
 @file_argument
 @click.option("--roads", metavar="TILES.tar", help="Valhalla tiles to match trips to roads.")
 @click.option(
@@ -115,10 +115,10 @@ def track(
     """
     if roads is not None:
         _refuse_roads(profile)
-    policy = _policy(policy_file)
-    columns = flag_series(_columns(file, datum), policy=policy.quality)
+    policy = read_policy(policy_file)
+    columns = flag_series(read_columns(file, datum), policy=policy.quality)
     day = reconstruct_day(columns, policy=policy.track)
-    _write(
+    write_answer(
         {
             "fixes": len(columns),
             "used": len(day.track.fixes),
@@ -134,7 +134,7 @@ def track(
     )
 
 
-@click.command(cls=OneLineCommand, epilog=_thresholds("presence", "off_post", "quality"))
+@click.command(cls=OneLineCommand, epilog=thresholds_of("presence", "off_post", "quality"))
 @file_argument
 @click.option(
     "--post", "post_file", required=True, metavar="FENCE.geojson",
@@ -170,25 +170,25 @@ def presence(
     Times are UTC, positions WGS-84 longitude and latitude in degrees, lengths metres,
     durations seconds.
     """
-    policy = _policy(policy_file)
-    fence = Geofence.from_geojson(_json(post_file))
+    policy = read_policy(policy_file)
+    fence = Geofence.from_geojson(read_json(post_file))
     duty = _windows(duty_spans)
     now = parse_instant(as_of) if as_of else duty[-1].end
-    columns = flag_series(_columns(file, datum), policy=policy.quality)
+    columns = flag_series(read_columns(file, datum), policy=policy.quality)
     seen = detect_presence(columns, fence, duty, policy=policy.presence, as_of=now)
     absences = detect_off_post(
         seen,
         columns,
         fence,
         duty=duty,
-        excused=[_window(text) for text in (*excused_spans, *more_excused)],
+        excused=[read_window(text) for text in (*excused_spans, *more_excused)],
         policy=policy.off_post,
         as_of=now,
         policy_version=policy.version,
     )
     # From the columns, where of two lines about one fix always the same one survives.
     index = {key: i for i, key in enumerate(columns.keys.tolist())}
-    _write(
+    write_answer(
         {
             "intervals": [_observed(i) for i in seen.intervals],
             "off_post": [_absence(a, columns, index, fence) for a in absences],
@@ -239,11 +239,13 @@ def _refuse_roads(profile: str) -> None:
     raise BadInput(f"--roads: matching to {profile} roads is not in this version")
 
 
-def _policy(name: str | None) -> Policy:
+def read_policy(name: str | None) -> Policy:
+    """Defaults, with what a file overrides."""
     return Policy() if name is None else Policy.from_json(read_text(name))
 
 
-def _json(name: str) -> object:
+def read_json(name: str) -> object:
+    """Content of a JSON file; `-` is standard input."""
     try:
         return json.loads(read_text(name))
     except (ValueError, RecursionError) as error:
@@ -252,11 +254,13 @@ def _json(name: str) -> object:
         raise UnreadableInput("not_json", f"{name}: not JSON") from None
 
 
-def _columns(file: str, datum_name: str) -> FixArray:
+def read_columns(file: str, datum_name: str) -> FixArray:
+    """Read a file of fixes as columns, in WGS-84."""
     return FixArray.from_fixes(read_fixes(file, stdin=sys.stdin.buffer, datum=Datum(datum_name)))
 
 
-def _window(text: str) -> Window:
+def read_window(text: str) -> Window:
+    """Read START/END."""
     start, slash, end = text.partition("/")
     if not slash:
         raise UnreadableInput("bad_span", f"not START/END: {text[:60]!r}")
@@ -264,7 +268,7 @@ def _window(text: str) -> Window:
 
 
 def _windows(texts: tuple[str, ...]) -> list[Window]:
-    windows = sorted((_window(text) for text in texts), key=lambda w: w.start)
+    windows = sorted((read_window(text) for text in texts), key=lambda w: w.start)
     for before, after in pairwise(windows):
         if after.start < before.end:
             raise UnreadableInput("overlap", "duty windows overlap")
@@ -318,5 +322,6 @@ def _observed(interval: PresenceInterval) -> dict[str, Any]:
     return span | ({"inferred": True} if interval.inferred else {})
 
 
-def _write(answer: dict[str, Any]) -> None:
+def write_answer(answer: dict[str, Any]) -> None:
+    """Print an answer whose bytes depend on nothing but itself."""
     click.echo(canonical_json(answer))

@@ -159,6 +159,30 @@ class OffPostPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VisitPolicy:
+    """When somebody was at a customer's site."""
+
+    regular_s: float = 600.0
+    cold_s: float = 180.0
+    follow_up_s: float = 600.0
+    """Shortest stay that makes a visit, by its type."""
+    buffer_m: float = 30.0
+    """How far beyond the radius the middle of a stay may be measured."""
+    accuracy_cap_m: float = 100.0
+    """No more than this of a fix's accuracy is credited."""
+    min_fixes: int = 2
+    """So many fixes at the site make a stay there."""
+    fastest_mps: float = 25.0
+    """Nobody goes to a site and back faster than this; decides what a silence has room for."""
+    seen_share: float = 0.5
+    """Less than this share of the stay seen: the verdict says that it is partly inferred."""
+
+    def dwell_s(self, kind: str) -> float:
+        """Shortest stay of a visit type: regular, cold or follow_up."""
+        return {"regular": self.regular_s, "cold": self.cold_s, "follow_up": self.follow_up_s}[kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All thresholds of the core under one version."""
 
@@ -167,6 +191,7 @@ class Policy:
     track: TrackPolicy = field(default_factory=TrackPolicy)
     presence: PresencePolicy = field(default_factory=PresencePolicy)
     off_post: OffPostPolicy = field(default_factory=OffPostPolicy)
+    visit: VisitPolicy = field(default_factory=VisitPolicy)
 
     @classmethod
     def from_json(cls, document: str | bytes | Mapping[str, Any]) -> Self:
@@ -203,7 +228,7 @@ class Policy:
         return asdict(self)
 
 
-_Group = TypeVar("_Group", QualityPolicy, TrackPolicy, PresencePolicy, OffPostPolicy)
+_Group = TypeVar("_Group", QualityPolicy, TrackPolicy, PresencePolicy, OffPostPolicy, VisitPolicy)
 
 
 def _override(group: _Group, document: object, name: str) -> _Group:

@@ -14,6 +14,7 @@ import click
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "track": ("geo.cli:track", "Reconstruct trips, stops and gaps from a file of fixes."),
     "presence": ("geo.cli:presence", "Judge presence at a post from a file of fixes."),
+    "visit": ("geo.visits_cli:visit", "Judge whether a site was visited from a file of fixes."),
     "datum": ("geo.cli:datum", "Convert coordinates between WGS-84, GCJ-02 and BD-09."),
     "locate-cells": ("geo.cells_cli:locate", "Locate phones by radio cells from a cell file."),
     "decode": ("ingest.cli:decode", "Decode one message of a phone or platform."),
