@@ -225,3 +225,16 @@ def consent_views(session: Session, employees: Select[UUID]) -> list[ConsentView
         )
         for row in session.execute(query)
     ]
+
+
+def geolocate_changes(session: Session) -> dict[int, datetime]:
+    """Return when a geolocate service in use was last set up or changed, by tenant.
+
+    Of all tenants the role may see; those without such a service are missing.
+    """
+    query = (
+        select(Provider.tenant_id, func.max(Provider.changed_at))
+        .where(Provider.enabled, Provider.kind == ProviderKind.GEOLOCATE)
+        .group_by(Provider.tenant_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}

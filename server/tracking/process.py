@@ -22,6 +22,7 @@ from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher
 from server.tracking.locate_carriers import carrier_asker
 from server.tracking.locator import Locator
+from server.tracking.resolver import Resolver
 
 _log = logging.getLogger(__name__)
 
@@ -51,25 +52,24 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
         signal.signal(number, end)
     database = make_engine(
         settings.database_url,
-        # The worker, the locator, and what carriers answer.
-        pool_size=2 + _CARRIERS_AT_ONCE,
+        # The worker, the locator, the resolver, and what carriers answer.
+        pool_size=3 + _CARRIERS_AT_ONCE,
         statement_timeout_s=120.0,
         application_name="outpost-engine",
     )
     redis = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
     sessions, clock = make_session_factory(database), clock or SystemClock()
     carriers = ThreadPoolExecutor(_CARRIERS_AT_ONCE, thread_name_prefix="carrier")
-    locator = Locator(
-        sessions,
-        clock,
-        ask_carrier=carrier_asker(desk_of(settings, sessions, clock)),
-        aside=carriers,
-    )
+    desk = desk_of(settings, sessions, clock)
+    locator = Locator(sessions, clock, ask_carrier=carrier_asker(desk), aside=carriers)
+    resolver = Resolver(desk, LivePublisher(redis))
     try:
         locator.start()
+        resolver.start()
         work(Engine(sessions, clock, LivePublisher(redis)), database, stop)
     finally:
         locator.stop()
+        resolver.stop()
         carriers.shutdown(cancel_futures=True)
         redis.close()
         database.dispose()
