@@ -21,6 +21,9 @@ WITH given AS (
         %(raw)s::bytea[], %(untimed)s::bool[], %(no)s::int4[])
         AS g (tenant_id, device_id, employee_id, fixed_at, msg_key, received_at, sent_at, cells,
             wifi, dropped, has_fix, battery_pct, flags, via, raw, untimed, no)
+), known AS (
+    SELECT g.no, r.cells, r.wifi
+    FROM given g JOIN radio_reports r USING (tenant_id, device_id, fixed_at, msg_key)
 ), kept AS (
     INSERT INTO radio_reports AS r (tenant_id, device_id, employee_id, fixed_at, msg_key,
         received_at, sent_at, cells, wifi, dropped, has_fix, battery_pct, flags, via, raw)
@@ -45,7 +48,8 @@ WITH given AS (
     WHERE NOT (r.cells @> excluded.cells AND r.wifi @> excluded.wifi)
       AND jsonb_array_length(r.cells) < %(max_cells)s
     RETURNING r.tenant_id, r.device_id, r.fixed_at, r.msg_key)
-SELECT g.no FROM given g JOIN kept USING (tenant_id, device_id, fixed_at, msg_key)
+SELECT g.no, known.cells, known.wifi
+FROM given g JOIN kept USING (tenant_id, device_id, fixed_at, msg_key) LEFT JOIN known USING (no)
 """
 
 
@@ -81,15 +85,37 @@ def record_radio_reports(
         ),
     )
     cursor.execute(_INSERT.encode(), _columns(ordered, devices))
-    kept = {int(no) for (no,) in cursor}
+    kept = {no: (cells, wifi) for no, cells, wifi in cursor}
     for no, scan in enumerate(ordered):
-        told: set[str] = set()
-        for report in scan:
-            content = json.dumps([report.cells, report.wifi, sorted(report.dropped)])
-            is_new = no in kept and content not in told
-            told.add(content)
+        for report, is_new in zip(scan, _new(scan, kept.get(no)), strict=True):
             if not report.has_fix:
                 count(report.device_no, report.received_s, "stored" if is_new else "duplicate")
+
+
+def _new(scan: Sequence[RadioRecord], before: tuple[Any, Any] | None) -> list[bool]:
+    """Return which reports of a scan added anything.
+
+    Parameters
+    ----------
+    before : cells and access points of the row as it was, nulls when there was none; None when
+        nothing was written.
+    """
+    if before is None:
+        return [False] * len(scan)
+    cells, wifi = before
+    seen = {_text(member) for member in [*(cells or ()), *(wifi or ())]}
+    found = []
+    is_first = cells is None
+    for report in scan:
+        members = {_text(member) for member in [*report.cells, *report.wifi]}
+        found.append(is_first or not members <= seen)
+        is_first = False
+        seen |= members
+    return found
+
+
+def _text(member: dict[str, Any]) -> str:
+    return json.dumps(member, sort_keys=True)
 
 
 def _columns(
@@ -121,7 +147,7 @@ def _columns(
 
 def _together(lists: Sequence[Sequence[dict[str, Any]]]) -> str:
     """Return the distinct members of all lists as JSON, in an order of their own."""
-    members = {json.dumps(member, sort_keys=True) for listed in lists for member in listed}
+    members = {_text(member) for listed in lists for member in listed}
     return f"[{','.join(sorted(members)[:MAX_CELLS])}]"
 
 
