@@ -46,6 +46,7 @@ def _retained(stack: Stack) -> set[str]:
     # Another name than the keeper's: one client id is one connection.
     with MqttClient(known.service_port, INGEST, known.mqtt_ingest_password) as client:
         client.subscribe("owntracks/#")
+        client.subscribe("survey/#")
         while True:
             try:
                 message = client.take(0.3)
@@ -61,6 +62,7 @@ def test_what_phones_retain_is_wiped_at_the_start_and_while_it_runs(
     early = [f"owntracks/{name}/phone" for name in PHONES]
     early.append("owntracks/sweep-phone-0/phone/event")
     early.append("owntracks/sweep-phone-1/cmd")
+    early.append("survey/sweep-phone-2/lte_message")
     for topic in early:
         _retain(broker, topic)
     assert _retained(broker) >= set(early)
