@@ -24,6 +24,7 @@ from ingest.wire import (
     Reason,
     Rejection,
     WireFix,
+    mlp,
 )
 from ingest.wire.formats import BY_NAME, decode_safely
 from ingest.wire.instants import Envelope
@@ -41,7 +42,8 @@ def decode(format_name: str, topic: str | None, secret: str | None) -> None:
     """Decode one message from standard input to JSON.
 
     For osmand the input is path and query of the request, a form, or a JSON body; for
-    network-survey a record or an array of records, of which those of one scan make one fix.
+    network-survey a record or an array of records, of which those of one scan make one fix;
+    for mlp the answer of a carrier, whose refusals are rejected by what they mean.
 
     Answers a list of fixes and events, or {"rejected": REASON, "detail": …}; of an array
     each member that cannot be stored is such an object in its place. Times are UTC,
@@ -50,11 +52,11 @@ def decode(format_name: str, topic: str | None, secret: str | None) -> None:
     `device` is what the payload claims, null for owntracks. Times are not compared with
     this machine's clock.
     """
-    if format_name not in BY_NAME:
-        message = f"format {format_name} is not in this version; it decodes: {', '.join(BY_NAME)}"
-        raise BadInput(message)
-    payload = sys.stdin.buffer.read(MAX_BATCH_BYTES + 1)
-    answer = _decode(format_name, payload.rstrip(b"\r\n"), topic, secret)
+    payload = sys.stdin.buffer.read(MAX_BATCH_BYTES + 1).rstrip(b"\r\n")
+    if format_name in BY_NAME:
+        answer = _decode(format_name, payload, topic, secret)
+    else:
+        answer = _answer_of_carrier(payload)
     click.echo(json.dumps(answer, ensure_ascii=False, separators=(", ", ": ")))
 
 
@@ -79,6 +81,18 @@ def _decode(
         for result in results
         if not isinstance(result, Ignored)
     ]
+
+
+def _answer_of_carrier(document: bytes) -> dict[str, Any] | list[dict[str, Any]]:
+    results = [
+        {"rejected": entry.reason, "detail": entry.detail, "device": entry.device}
+        if isinstance(entry, mlp.Refused)
+        else _shown(entry, None)
+        for entry in mlp.decode(document)
+    ]
+    if len(results) == 1 and "rejected" in results[0]:
+        return {name: results[0][name] for name in ("rejected", "detail")}
+    return results
 
 
 def _rejected(rejection: Rejection) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from geo.fix import Source
 from server.carriers.queries import geolocate_changes
 from server.carriers.services import CarrierFix, CarrierRefusal, Desk, RefusalCode, geolocate
 from server.db.session import unit_of_work
+from server.errors import OutpostError
 from server.people.queries import tenants
 from server.tracking.live import LiveEvent, LivePublisher, position_event
 from server.tracking.placing import Placed, Shown, record_placed
@@ -99,8 +100,9 @@ class Resolver(threading.Thread):
                     while self.run_again() and not self._stopped.is_set():
                         continue
                     again_at = time.monotonic() + AGAIN_EVERY_S
-            except (DBAPIError, psycopg.Error) as error:
-                _log.warning("scans wait, the database is away: %s", type(error).__name__)
+            except (DBAPIError, psycopg.Error, OutpostError, OSError, ValueError) as error:
+                # Its text may quote a place; the scans come up again by themselves.
+                _log.warning("scans wait: %s", type(error).__name__)
                 self._stopped.wait(_RETRY_S)
             self._stopped.wait(POLL_S)
 

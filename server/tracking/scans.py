@@ -18,6 +18,7 @@ TRIED_IN_VAIN: Final = -1
 """`tried_version` of a scan whose question is out, or failed for now."""
 AGAIN_AFTER: Final = timedelta(minutes=10)
 
+_RADIOS: Final = frozenset({None, *(radio.value for radio in Radio)})
 _SCAN = """
     SELECT r.tenant_id, r.device_id, r.fixed_at, r.msg_key, r.employee_id, r.received_at,
         r.sent_at, r.cells, r.wifi, r.battery_pct, r.flags, r.via, r.raw
@@ -91,6 +92,7 @@ class Scan:
                 serving=cell.get("serving"),
             )
             for cell in self.cells
+            if cell.get("radio") in _RADIOS
         ]
 
     def question(self) -> tuple[list[SeenCell], list[SeenNetwork]]:
@@ -108,6 +110,7 @@ class Scan:
                 age_s=cell.get("age_s"),
             )
             for cell in listed
+            # A service wants one radio; a client that names none leaves us to our own tables.
             if cell.get("radio") and cell.get("cell") is not None
         ]
         points = [SeenNetwork(mac=p["mac"], signal_dbm=p.get("signal_dbm")) for p in self.wifi]

@@ -65,7 +65,6 @@ def test_the_same_input_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["mlp"], "outpost: format mlp is not in this version"),
         (["nosuch"], "outpost: Invalid value for 'FORMAT': 'nosuch' is not one of"),
         (["owntracks", "--nosuch"], "outpost: No such option"),
         ([], "outpost: Missing argument 'FORMAT'"),

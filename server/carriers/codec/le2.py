@@ -41,6 +41,15 @@ def write_slir(ask: Ask) -> bytes | NotInGb2312:
     ).encode("gb2312")
 
 
+def is_dialect(document: bytes) -> bool:
+    """Tell whether an answer says of itself that it is LE 2.0.0 and not MLP 3."""
+    root = parse(document)
+    if isinstance(root, Malformed):
+        return False
+    versions = [e.attributes["ver"] for e in root.walk() if "ver" in e.attributes]
+    return bool(versions) and all(version.startswith("2.") for version in versions)
+
+
 def read_answer(
     document: bytes, *, content_type: str = "", utc_off: str = "0000"
 ) -> list[Located | NotLocated | Malformed] | Malformed:
