@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import fields
@@ -229,7 +230,7 @@ def test_what_would_have_changed_the_verdict_is_said_to_the_second(office: Desk)
     assert share == "10%"
 
 
-# Last: it opens an alert in the branch the others count.
+# Late: it opens an alert in the branch the others count.
 def test_an_absence_that_fell_silent_says_since_when(office: Desk) -> None:
     browser = office.browser("manager_n2")
     office.roster("other_team")
@@ -241,3 +242,32 @@ def test_an_absence_that_fell_silent_says_since_when(office: Desk) -> None:
     assert "Last seen outside, silent since" in card
     assert "silence is no return" in card
     assert "Silent in it" in card
+
+
+def test_several_alerts_are_acknowledged_with_one_reason_all_or_none(
+    office: Desk, redis_client: Redis
+) -> None:
+    leader = office.browser("supervisor_north")
+    mine, foreign = finding_of(office, "other_team"), finding_of(office, "other_branch")
+    done = finding_of(office, "peer")
+    assert "Choose the alert of other_team" in leader.text("/alerts")
+    assert "Choose the alert" not in leader.text("/alerts?tab=closed")
+    refused = leader.post("/alerts/review", {"id": [mine, foreign], "reason": "fire drill"})
+    assert refused.status_code == 404
+    leader.post("/alerts/review", {"id": [mine], "reason": "  "})
+    assert "Write a reason" in leader.text("/alerts")
+    leader.post("/alerts/review", {"reason": "fire drill"})
+    assert "Choose at least one alert." in leader.text("/alerts")
+    assert "other_team ALPHA" in leader.text("/alerts"), "nothing was acknowledged so far"
+    place = cursor(redis_client, office.alpha.id)
+    leader.post("/alerts/review", {"id": [mine, done, mine], "reason": "fire drill"})
+    page = leader.text("/alerts")
+    assert "1 alert acknowledged. Somebody else was faster with the others." in page
+    assert "other_team ALPHA" not in page
+    assert "fire drill" in leader.text(f"/alerts/{mine}")
+    told = [
+        json.loads(event.json)["id"] for event in read_after(redis_client, office.alpha.id, place)
+    ]
+    assert told == [mine], "open maps hear of it"
+    answer = office.browser("other_team").post("/alerts/review", {"id": [mine], "reason": "no"})
+    assert answer.status_code == 403

@@ -171,6 +171,7 @@ class House:
 def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
     """Return a valid body, so that a refusal is one of rights and not of form."""
     bodies: dict[str, dict[str, object]] = {
+        "/alerts/review": {"id": ids["finding_id"], "reason": "seen and understood"},
         "/alerts/<uuid:finding_id>/review": {"action": "note", "reason": "seen and understood"},
         "/api/alerts/<uuid:finding_id>/reviews": {
             "action": "note",

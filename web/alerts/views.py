@@ -19,26 +19,24 @@ from server.findings.queries import (
     FindingRow,
     FindingSort,
     FindingState,
-    ReviewAction,
     ReviewState,
     findings_in_scope,
     get_finding,
     list_findings,
 )
-from server.findings.services import review_finding
-from server.http.context import now, principal, runtime, transaction
+from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
 from server.people.policy import scoped_employee, units_in_scope
-from server.people.rules import Action
+from server.people.rules import Action, may_for_others
 from server.posts.queries import list_posts
-from server.tracking.live import LiveEvent, LiveType
 from web import answers
 from web.alerts import words
 from web.alerts.evidence import evidence_map
+from web.alerts.reviewing import acknowledge, review_one
 from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
-from web.texts import _
+from web.texts import _, ngettext
 
 blueprint = Blueprint("alerts", __name__, template_folder="templates")
 
@@ -90,8 +88,27 @@ def index() -> str | Response:
         posts=posts,
         kinds=words.KINDS,
         orders=_order_choices(),
+        may_review=tab == "open" and may_for_others(principal(), Action.REVIEW_FINDING),
         filtered=any(k in table.filters for k in ("kind", "from", "to", "post", "p")),
     )
+
+
+@blueprint.post("/alerts/review")
+@policy(Action.REVIEW_FINDING)
+def review_several() -> AnyResponse:
+    """Acknowledge several alerts with one reason."""
+    wanted = [uuid_or_none(text) for text in request.form.getlist("id")]
+    chosen = [finding_id for finding_id in wanted if finding_id is not None]
+    try:
+        done = acknowledge(chosen, request.form.get("reason", ""))
+    except InvalidInput as error:
+        flash(_sentence(error), "danger")
+    else:
+        text = ngettext("%(num)d alert acknowledged.", "%(num)d alerts acknowledged.", done)
+        if done < len(set(chosen)):
+            text = " ".join((text, _("Somebody else was faster with the others.")))
+        flash(text, "ok")
+    return redirect(url_for("alerts.index"), 303)
 
 
 @blueprint.get("/alerts/<uuid:finding_id>")
@@ -107,7 +124,7 @@ def review(finding_id: UUID) -> AnyResponse | tuple[str, int]:
     """Take somebody's word on an alert."""
     reason = request.form.get("reason", "")
     try:
-        _review(finding_id, request.form.get("action", ""), reason)
+        review_one(finding_id, request.form.get("action", ""), reason)
     except (Conflict, InvalidInput) as error:
         status = 409 if isinstance(error, Conflict) else 400
         return _show(finding_id, problem=_sentence(error), reason=reason), status
@@ -129,7 +146,7 @@ def review_json(finding_id: UUID) -> tuple[dict[str, str], int]:
     body = request.get_json(silent=True)
     given = body if isinstance(body, dict) else {}
     try:
-        review_id = _review(finding_id, str(given.get("action")), str(given.get("reason") or ""))
+        review_id = review_one(finding_id, str(given.get("action")), str(given.get("reason") or ""))
     except (Conflict, InvalidInput) as error:
         error.detail = _sentence(error)
         raise
@@ -179,53 +196,6 @@ def _may(session: Session, action: Action, row: FindingRow) -> bool:
     except NotFound:
         return False
     return True
-
-
-def _review(finding_id: UUID, action: str, reason: str) -> UUID:
-    viewer = principal()
-    try:
-        wanted = ReviewAction(action)
-    except ValueError:
-        raise InvalidInput("bad_action", fields={"action": "bad_action"}) from None
-    with transaction() as session:
-        scope = findings_in_scope(viewer, Action.REVIEW_FINDING, now=now())
-        review_id = review_finding(
-            session,
-            runtime().clock,
-            tenant_id=viewer.tenant_id,
-            finding_id=finding_id,
-            action=wanted,
-            reason=reason,
-            account_id=viewer.account_id,
-            account_name=viewer.name,
-            scope=scope,
-        )
-        found = get_finding(session, scope, finding_id)
-    _tell(found)
-    return review_id
-
-
-def _tell(found: FindingDetail) -> None:
-    """Let open live maps drop what somebody has dealt with; after the commit."""
-    row = found.row
-    event = LiveEvent(
-        tenant_id=principal().tenant_id,
-        type=LiveType.ALERT,
-        employee_id=row.employee_id,
-        data={
-            "id": str(row.id),
-            "kind": row.kind.value,
-            "state": row.state.value,
-            "employee_id": str(row.employee_id),
-            "post_id": str(row.post_id) if row.post_id else None,
-            "starts_at": row.starts_at.timestamp(),
-            "decided_at": row.decided_at.timestamp(),
-            "distance_m": row.distance_m,
-            "revision": row.revision,
-            "acknowledged": row.review is not ReviewState.PENDING,
-        },
-    )
-    runtime().live.publish([event])
 
 
 def _page(

@@ -49,6 +49,8 @@ THRESHOLDS: Mapping[str, LazyString] = {
     "coarse_m": _l("Coarser fixes decide only as a whole circle"),
     "assumed_accuracy_m": _l("Accuracy of a fix that claims none"),
     "exit_fixes": _l("Fixes in a row outside that make an exit"),
+    "lone_fixes": _l("Fixes outside at scattered places that count too"),
+    "agree_m": _l("Fixes this near are at one place"),
     "exit_hold_s": _l("Time that they span at least"),
     "max_gap_s": _l("A silence longer than this is a gap"),
     "bridge_max_s": _l("A silence inside that still counts as inside"),
@@ -76,6 +78,8 @@ CONFLICTS: Mapping[str, LazyString] = {
     "already_reviewed": _l("Somebody else was faster: the alert bears this verdict already."),
     "finding_retracted": _l("Late data disproved this alert meanwhile. There is nothing to judge."),
     "reason_missing": _l("Write a reason; the person concerned will see it."),
+    "none_chosen": _l("Choose at least one alert."),
+    "too_many": _l("At most 200 alerts can be acknowledged at once."),
     "reason_too_long": _l("A reason has 1,000 characters at most."),
 }
 
