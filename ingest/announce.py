@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 from redis import Redis
 
@@ -23,15 +22,16 @@ from server.tracking.records import DeviceRef, FixRecord
 _PERIOD_S = 0.05
 _RETRY_S = 1.0
 
-Person = tuple[int, UUID]
+Person = bytes
+"""Tenant and employee, as `DeviceRef.packed` begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A position for the live map, and the epoch second until which it may be shown."""
+    """A position for the live map, which may be shown while its duty lasts, and whose it is."""
 
-    event: LiveEvent
-    until_s: float
+    device: DeviceRef
+    record: FixRecord
 
 
 class Announcer(threading.Thread):
@@ -96,14 +96,15 @@ def shown_positions(taken: Taken) -> dict[Person, Shown]:
         slot = record.slot
         if slot.starts_s <= record.fix.fixed_s < slot.ends_s:
             device = taken.batch.devices[record.device_no]
-            person = (device.tenant_id, device.employee_id)
-            found[person] = Shown(_event(device, record), slot.ends_s)
+            found[device.packed[:20]] = Shown(device, record)
     return found
 
 
 def live_events(shown: Mapping[Person, Shown], now_s: float) -> list[LiveEvent]:
     """Return the events of those whose shift is not over."""
-    return [one.event for one in shown.values() if now_s < one.until_s]
+    return [
+        _event(one.device, one.record) for one in shown.values() if now_s < one.record.slot.ends_s
+    ]
 
 
 def _event(device: DeviceRef, record: FixRecord) -> LiveEvent:

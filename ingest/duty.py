@@ -18,13 +18,14 @@ from geo.distance import FloatArray
 from geo.fix import IntArray, to_epoch_s
 from server.posts.queries import duty_version, duty_windows
 from server.posts.rules import DutyWindow
-from server.tracking.records import DutySlot
+from server.tracking.records import DeviceRef, DutySlot
 
 _AROUND_S = 86_400.0
-_MAX_PEOPLE = 200_000
+_MAX_DEVICES = 200_000
 
-Person = tuple[int, UUID]
+_Person = tuple[int, UUID]
 Span = tuple[float, float]
+"""First and last instant asked about, epoch seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,19 @@ class Timetable:
 
 
 class DutyIndex:
-    """Duty windows of the people who send, read lazily and kept while their version holds."""
+    """Duty windows of the owners of devices that send, kept while their version holds."""
 
     def __init__(self) -> None:
-        self._timetables: dict[Person, Timetable] = {}
+        self._timetables: dict[DeviceRef, Timetable] = {}
         self._versions: Mapping[int, int] = {}
 
-    def refresh(self, session: Session, needs: Mapping[Person, Span]) -> None:
-        """Make the index answer for these people and spans as of this transaction.
+    def refresh(self, session: Session, needs: Mapping[DeviceRef, Span]) -> None:
+        """Make the index answer for these devices and spans as of this transaction.
 
         Parameters
         ----------
         session : the transaction that will store what the gate lets through.
-        needs : earliest and latest instant asked about, by person.
+        needs : earliest and latest instant asked about, by device.
 
         Notes
         -----
@@ -71,39 +72,38 @@ class DutyIndex:
         are filed under, never older. One statement when nothing changed.
         """
         self._versions = duty_version(session)
-        missing = {person: span for person, span in needs.items() if not self._covers(person, span)}
+        missing = {device: span for device, span in needs.items() if not self._covers(device, span)}
         if not missing:
             return
-        if len(self._timetables) > _MAX_PEOPLE:
+        if len(self._timetables) > _MAX_DEVICES:
             self._timetables.clear()
         low = min(span[0] for span in missing.values()) - _AROUND_S
         high = max(span[1] for span in missing.values()) + _AROUND_S
-        windows: dict[Person, list[DutyWindow]] = {person: [] for person in missing}
+        windows: dict[_Person, list[DutyWindow]] = {}
         for window in duty_windows(
             session,
             start_at=_instant(low),
             end_at=_instant(high),
-            employee_ids={employee_id for _, employee_id in missing},
+            employee_ids={device.employee_id for device in missing},
         ):
-            person = (window.tenant_id, window.employee_id)
-            if person in windows:
-                windows[person].append(window)
-        for person, listed in windows.items():
-            version = self._versions.get(person[0], 0)
-            self._timetables[person] = _timetable(version, (low, high), listed)
+            windows.setdefault((window.tenant_id, window.employee_id), []).append(window)
+        for device in missing:
+            version = self._versions.get(device.tenant_id, 0)
+            listed = windows.get((device.tenant_id, device.employee_id), [])
+            self._timetables[device] = _timetable(version, (low, high), listed)
 
-    def timetable(self, person: Person) -> Timetable:
-        """Return the duty of one of those the last `refresh` was asked about.
+    def timetable(self, device: DeviceRef) -> Timetable:
+        """Return the duty behind one of those the last `refresh` was asked about.
 
         It answers for instants inside the span asked about, in this transaction only.
         """
-        return self._timetables[person]
+        return self._timetables[device]
 
-    def _covers(self, person: Person, span: Span) -> bool:
-        known = self._timetables.get(person)
+    def _covers(self, device: DeviceRef, span: Span) -> bool:
+        known = self._timetables.get(device)
         return (
             known is not None
-            and known.version == self._versions.get(person[0], 0)
+            and known.version == self._versions.get(device.tenant_id, 0)
             and known.span[0] <= span[0]
             and span[1] < known.span[1]
         )

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ingest.attempts import Received
 from server.settings import Environment
 
 NAMES = ("after_insert", "before_commit", "after_commit", "before_ack", "mid_batch_ack")
@@ -45,7 +46,14 @@ class Failpoints:
         time.sleep(_FLUSH_S)
         os._exit(_EXIT_CODE)
 
-    def see(self, payload: bytes) -> None:
-        """Die when a message contains the chosen text."""
-        if self.crash_text is not None and self.crash_text in payload:
-            os._exit(_EXIT_CODE)
+    def watcher(self) -> Callable[[Received], None] | None:
+        """Return what dies when it is shown a message with the chosen text; None for no text."""
+        text = self.crash_text
+        if text is None:
+            return None
+
+        def see(message: Received) -> None:
+            if text in message.payload:
+                os._exit(_EXIT_CODE)
+
+        return see

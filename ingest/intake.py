@@ -4,12 +4,14 @@ Nothing a message contains can make this raise: what cannot be decoded becomes a
 quarantine. What can raise is the database, and then nothing of the batch is stored.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 import msgspec
+import numpy as np
 from sqlalchemy.orm import Session
 
 from geo.fix import QualityFlag
@@ -50,6 +52,8 @@ from server.tracking.records import (
 _MAX_TOPIC_CHARS = 256
 _PLACE_FIELDS = ("lon", "lat", "name")
 _NO_TST = int(QualityFlag.NO_TST)
+_REPEATS = 20
+"""Batches without a duplicate before the next one is taken for new."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -92,6 +96,15 @@ class Taken:
 
 class Watch(Protocol):
     """Told which messages are being looked at, in case looking at them ends the process."""
+
+    @property
+    def has_suspects(self) -> bool:
+        """Whether any message was in hand when the process last died."""
+        ...
+
+    def crashes(self, message: Message) -> int:
+        """How many deaths a message was present at."""
+        ...
 
     def begin(self, messages: Sequence[Message]) -> None:
         """Note what is about to be looked at."""
@@ -145,6 +158,7 @@ class Intake:
         self._flagger = Flagger(quality or QualityPolicy())
         self._watch = watch
         self._before_decode = before_decode
+        self._repeats = 0
 
     def take(self, session: Session, messages: Sequence[Message]) -> Taken:
         """Record a batch of messages in the session's transaction.
@@ -171,11 +185,14 @@ class Intake:
         batch.off_duty += off_duty
         batch.table = FixTable.joined([plain, FixTable.of(batch.fixes)])
         batch.fixes = []
+        batch.is_first = not self._repeats and _look_new(messages, batch.table)
         self._flagger.flag(batch.table, batch.devices)
         return Taken(record_fixes(session, batch), batch, senders.sent())
 
     def committed(self, taken: Taken, now_s: float) -> None:
         """Remember a batch for the next ones; not to be called for one that failed."""
+        # Whoever sends again what is there will go on doing so for a while.
+        self._repeats = _REPEATS if taken.recorded.duplicate else max(0, self._repeats - 1)
         if taken.batch.table is not None:
             self._flagger.remember(taken.batch.table, taken.batch.devices)
         if self._limiter is not None:
@@ -183,25 +200,41 @@ class Intake:
                 self._limiter.spend(username, count, now_s)
 
     def _read(self, messages: Sequence[Message], senders: Senders) -> tuple[Bulk, list[_Item]]:
-        """Decode messages: plain positions together, the others one by one."""
-        if self._watch is not None:
-            self._watch.begin(messages)
-        if self._before_decode is not None:
-            for message in messages:
-                if message.reason is None:
-                    self._before_decode(message)
-        bulk = Bulk.read(messages, senders)
-        items: list[_Item] = []
-        for no in bulk.rest:
-            message = messages[no]
-            sender = senders.by_topic[message.topic]
-            for decoded in self._results(message, sender):
-                result = _refused(message, decoded) if isinstance(decoded, Rejection) else decoded
-                items.append((message, sender, result))
-                _note_instants(sender, result, message.received_s)
-        if self._watch is not None:
-            self._watch.passed(messages)
+        """Decode messages: plain positions together, the others one by one.
+
+        What was in hand when the process last died is looked at alone, so that it is known
+        which message did it if it happens again.
+        """
+        watch = self._watch
+        alone: list[Message] = []
+        if watch is not None and watch.has_suspects:
+            alone = [message for message in messages if watch.crashes(message)]
+            messages = [message for message in messages if not watch.crashes(message)]
+        with _watched(watch, messages):
+            if self._before_decode is not None:
+                for message in messages:
+                    self._look_at(message)
+            bulk = Bulk.read(messages, senders)
+            items = [item for no in bulk.rest for item in self._items(messages[no], senders)]
+        for message in alone:
+            with _watched(watch, [message]):
+                self._look_at(message)
+                items += self._items(message, senders)
         return bulk, items
+
+    def _look_at(self, message: Message) -> None:
+        if self._before_decode is not None and message.reason is None:
+            self._before_decode(message)
+
+    def _items(self, message: Message, senders: Senders) -> list[_Item]:
+        """Decode one message, and note its instants for the duty gate."""
+        sender = senders.by_topic[message.topic]
+        items: list[_Item] = []
+        for decoded in self._results(message, sender):
+            result = _refused(message, decoded) if isinstance(decoded, Rejection) else decoded
+            items.append((message, sender, result))
+            _note_instants(sender, result, message.received_s)
+        return items
 
     def _results(self, message: Message, sender: Sender) -> Sequence[Decoded]:
         if message.reason is not None:
@@ -276,9 +309,27 @@ class Intake:
         )
 
 
+@contextmanager
+def _watched(watch: Watch | None, messages: Sequence[Message]) -> Iterator[None]:
+    """Tell the watch what is being looked at; nothing that ends otherwise than well passes."""
+    if watch is not None:
+        watch.begin(messages)
+    yield
+    if watch is not None:
+        watch.passed(messages)
+
+
 def _refused(message: Message, rejection: Rejection) -> _Refused:
     payload = message.payload if rejection.raw is None else rejection.raw
     return _Refused(rejection, payload, instants_told(rejection, payload, message.received_s))
+
+
+def _look_new(messages: Sequence[Message], fixes: FixTable) -> bool:
+    """Whether nobody says that any of this was sent before, and no two are the same."""
+    keys = fixes.rows["key"]
+    return len(np.unique(keys)) == len(keys) and all(
+        message.is_live and not message.retained for message in messages
+    )
 
 
 def _is_live(message: Message) -> bool:

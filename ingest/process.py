@@ -74,7 +74,7 @@ def run_ingest(settings: Settings, environ: Mapping[str, str] = os.environ) -> N
             vault=vault,
             limiter=RateLimiter(),
             watch=attempts,
-            before_decode=lambda message: failpoints.see(message.payload),
+            before_decode=failpoints.watcher(),
         ),
         attempts=attempts,
         pulse=pulse,

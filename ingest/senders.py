@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from sqlalchemy.orm import Session
 
 from ingest.devices import DeviceEntry, Directory
-from ingest.duty import DutyIndex, Person, Span, Timetable
+from ingest.duty import DutyIndex, Span, Timetable
 from ingest.ratelimit import RateLimiter
 from ingest.topics import parse_topic
 from ingest.wire import Reason, Rejection
@@ -104,17 +104,16 @@ class Senders:
         The devices, as `device_no` of the senders counts them from here on.
         """
         numbers: dict[DeviceRef, int] = {}
-        needs: dict[Person, Span] = {}
+        needs: dict[DeviceRef, Span] = {}
         for sender in self.listed:
-            sender.device_no = numbers.setdefault(sender.device, len(numbers))
-            if sender.device is not NOBODY and sender.low_s <= sender.high_s:
-                person = (sender.device.tenant_id, sender.device.employee_id)
-                low, high = needs.get(person, (sender.low_s, sender.high_s))
-                needs[person] = (min(low, sender.low_s), max(high, sender.high_s))
+            device = sender.device
+            sender.device_no = numbers.setdefault(device, len(numbers))
+            if device is not NOBODY and sender.low_s <= sender.high_s:
+                low_s, high_s = needs.get(device, (sender.low_s, sender.high_s))
+                needs[device] = (min(low_s, sender.low_s), max(high_s, sender.high_s))
         duty.refresh(session, needs)
         for sender in self.listed:
-            person = (sender.device.tenant_id, sender.device.employee_id)
-            sender.timetable = duty.timetable(person) if person in needs else None
+            sender.timetable = duty.timetable(sender.device) if sender.device in needs else None
         return list(numbers)
 
 

@@ -106,9 +106,10 @@ class Writer:
     def _write(self, parcels: Sequence[Parcel]) -> bool:
         """Store parcels, acknowledge them; False when stopped before they were stored."""
         messages = self._phones([message for parcel in parcels for message in parcel.messages])
-        for group in self._groups(messages):
-            if not self._store(group):
-                return False
+        if self._attempts.has_suspects:
+            messages = [self._trusted(message) for message in messages]
+        if messages and not self._store(messages):
+            return False
         if not self._beat():
             return False
         self._failpoints.reach("before_ack")
@@ -133,22 +134,12 @@ class Writer:
                 phones.append(message)
         return phones
 
-    def _groups(self, messages: list[Message]) -> list[list[Message]]:
-        """All at once; but those in hand when the last run died come one by one."""
-        if not self._attempts.has_suspects:
-            return [messages] if messages else []
-        groups: list[list[Message]] = []
-        clean = []
-        for message in messages:
-            crashes = self._attempts.crashes(message)
-            if crashes > CRASHES_ALLOWED:
-                detail = f"in hand at {crashes} deaths of the process"
-                groups.append([unread(message, Reason.CRASH, detail)])
-            elif crashes:
-                groups.append([message])
-            else:
-                clean.append(message)
-        return ([clean] if clean else []) + groups
+    def _trusted(self, message: Message) -> Message:
+        """Return a message; unread when it was in hand at too many deaths of the process."""
+        crashes = self._attempts.crashes(message)
+        if crashes <= CRASHES_ALLOWED:
+            return message
+        return unread(message, Reason.CRASH, f"in hand at {crashes} deaths of the process")
 
     def _store(self, messages: list[Message]) -> bool:
         """Store messages however long it takes; False when told to stop meanwhile."""

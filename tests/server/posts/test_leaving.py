@@ -9,6 +9,7 @@ from ingest.duty import DutyIndex
 from server.errors import NotFound
 from server.people.services import create_account, cut_off_leavers
 from server.posts.services import let_go
+from server.tracking.records import DeviceRef
 from tests.factories.company import DAY, Company
 from tests.factories.phones import NINE, minutes, phone
 
@@ -48,13 +49,16 @@ def give_account(acme: Company, employee_id: UUID) -> None:
 def test_who_leaves_is_off_duty_in_a_warm_cache_of_ingest(acme: Company) -> None:
     who = phone(acme)
     acme.clock.at = NINE + minutes(30)
-    person, now_s = (acme.tenant_id, who.employee_id), to_epoch_s(acme.clock.at)
+    device, now_s = (
+        DeviceRef(acme.tenant_id, who.device_id, who.employee_id),
+        to_epoch_s(acme.clock.at),
+    )
     index = DutyIndex()
 
     def on_duty() -> bool:
         with acme.ingest_transaction() as session:
-            index.refresh(session, {person: (now_s, now_s)})
-        return index.timetable(person).slot_at(now_s) is not None
+            index.refresh(session, {device: (now_s, now_s)})
+        return index.timetable(device).slot_at(now_s) is not None
 
     assert on_duty()
     leave(acme, who.employee_id, DAY)
