@@ -15,12 +15,13 @@ from server.tracking.days import FixColumns, to_columns
 from server.tracking.distribution_models import WhereaboutsRow
 from server.tracking.facts import load_fixes
 from server.tracking.models import DayRow, DeviceEventRow, LastPosition, PresenceRow
+from server.tracking.radio_models import RadioReport
 from server.tracking.retention import RAW_RETENTION
 
 _EVERY_FIX: Final = 10_000_000
 # A week of fixes goes when its last day is past retention.
 _LONGEST: Final = RAW_RETENTION + timedelta(days=8)
-_INTERNAL: Final = {"tenant_id", "employee_id", "position"}
+_INTERNAL: Final = {"tenant_id", "employee_id", "position", "raw"}
 
 
 def fixes_of_person(
@@ -43,15 +44,17 @@ def fixes_of_person(
 def records_of_person(
     session: Session, *, tenant_id: int, employee_id: UUID
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the other rows about a person, oldest first, as plain values. Five statements.
+    """Return the other rows about a person, oldest first, as plain values. A statement each.
 
     Returns
     -------
-    `device_events`, `presence`, `days` (outlines with stops and trips), `last_position`,
-    `whereabouts` (by the minute, as counts of people are made from).
+    `device_events`, `radio_reports` (cells and access points heard), `presence`, `days`
+    (outlines with stops and trips), `last_position`, `whereabouts` (by the minute, as counts
+    of people are made from).
     """
     orders = {
         "device_events": (DeviceEventRow, DeviceEventRow.at),
+        "radio_reports": (RadioReport, RadioReport.fixed_at),
         "presence": (PresenceRow, PresenceRow.starts_at),
         "days": (DayRow, DayRow.work_on),
         "last_position": (LastPosition, LastPosition.fixed_at),

@@ -18,6 +18,7 @@ from server.clock import ManualClock
 from server.crypto import Vault
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
+from server.tracking.queries import records_of_person
 from tests.factories.clients import encoded, message
 from tests.factories.consumer import Rows
 from tests.factories.crew import Phone, enlist
@@ -229,6 +230,17 @@ def test_a_batch_with_one_bad_location_stores_the_others(site: Site) -> None:
     site.take(Message(f"overland/{phone.username}", body, NOW.timestamp()))
     assert len(site.fixes(phone)) == 2
     assert site.ledger(phone) == {"received": 4, "stored": 2, "quarantined": 2}
+
+
+def test_a_person_is_given_what_their_phone_heard_and_nobody_elses(site: Site) -> None:
+    one, two = site.phone(), site.phone()
+    site.take(_survey(one, 5), _survey(two, 6))
+    app = make_engine(site.urls.app)
+    with unit_of_work(make_session_factory(app), tenant_id=one.tenant_id) as session:
+        found = records_of_person(session, tenant_id=one.tenant_id, employee_id=one.employee_id)
+    app.dispose()
+    assert [cell["cell"] for row in found["radio_reports"] for cell in row["cells"]] == [5]
+    assert "raw" not in found["radio_reports"][0]
 
 
 @settings(
