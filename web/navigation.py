@@ -69,8 +69,11 @@ GROUPS: tuple[NavGroup, ...] = (
         _l("Administration"),
         (
             _item("posts.index", _l("Posts & fences"), "pentagon", "view_posts", "edit_posts"),
+            _item("sites.index", _l("Sites"), "map-pinned", "view_posts", "edit_posts"),
             _item("organisation.index", _l("Organisation"), "network", "view_people"),
             _item("devices.index", _l("Devices"), "smartphone", "view_devices", "manage_devices"),
+            _item("imports.index", _l("Import & export"), "upload", "import_data"),
+            _item("basemaps.page", _l("Basemap"), "map", "manage_basemap"),
             _item("audit.index", _l("Audit log"), "shield-check", "view_audit"),
         ),
     ),

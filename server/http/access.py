@@ -32,6 +32,10 @@ def _admit() -> None:
         raise Forbidden("unmarked_route")
     if isinstance(marker, Policy) or marker.session:
         g.principal = _find_principal()
+    if isinstance(marker, Policy) and marker.max_body is not None:
+        # Before the token is looked for, which reads the body; whoever may not ends here.
+        _check_action(marker)
+        request.max_content_length = marker.max_body
     if request.method not in _SAFE and not (isinstance(marker, Public) and not marker.csrf):
         _check_origin()
         csrf.protect()

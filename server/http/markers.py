@@ -18,6 +18,8 @@ class Policy:
     """The view performs this action; the objects it touches come from the scoped loader."""
 
     action: Action
+    max_body: int | None = None
+    """Bytes of a request's body, where a file may be larger than what forms need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,15 @@ PUBLIC_ENDPOINTS: dict[str, Public] = {
 """Views that extensions or blueprints make and that cannot be marked in place."""
 
 
-def policy(action: Action) -> Callable[[V], V]:
+def policy(action: Action, *, max_body: int | None = None) -> Callable[[V], V]:
     """Mark a view with the one action it performs.
 
     An anonymous visitor is sent to sign in (401 for the API). A principal without any
     rule for the action gets 403. Which people and units it may touch is decided by
-    `server.people.policy`, which the view must use to find them.
+    `server.people.policy`, which the view must use to find them. `max_body` bytes of a
+    request are read, only of those who have the right; left out, what all pages share.
     """
-    return _mark(Policy(action))
+    return _mark(Policy(action, max_body))
 
 
 def public(reason: str, *, csrf: bool = True, session: bool = False) -> Callable[[V], V]:

@@ -50,6 +50,7 @@ class Run:
         self._kind = Kind.EMPLOYEES
         self._options = Options()
         self._total: int | None = None
+        self._again = False
 
     def begin(self, before: tuple[State, ...], during: State) -> None:
         """Claim the import and learn what it is."""
@@ -60,6 +61,7 @@ class Run:
             found = store.load(session, **self._key)
             self._kind = found.kind
             self._options = Options.from_json(found.options)
+            self._again = found.reading.get("stale") is True
 
     def open(self) -> Table:
         """Open the file."""
@@ -94,7 +96,7 @@ class Run:
                 counts=_full(counts),
                 rows_done=counts.total(),
                 rows_total=counts.total(),
-                reading=table.reading | {"questions": dict(questions)},
+                reading=table.reading | {"questions": dict(questions), "again": self._again},
                 fingerprint=digest.hexdigest(),
                 touched_at=self._clock.now(),
             )
@@ -157,10 +159,12 @@ class Run:
 
     def give_back(self, *, stale: bool = True) -> None:
         """Let go of the claim after a failure; a stale preview has to be made anew."""
-        state = State.RECEIVED if stale else State.CHECKED
+        values: dict[str, Any] = {"state": State.CHECKED}
+        if stale:
+            values = {"state": State.RECEIVED, "reading": {"stale": True}}
         try:
             with self._transactions() as session:
-                store.conclude(session, **self._key, attempt=self._attempt, state=state)
+                store.conclude(session, **self._key, attempt=self._attempt, **values)
         except Conflict:
             # Another run took over meanwhile; the import is its own now.
             return

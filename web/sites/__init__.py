@@ -1,0 +1,5 @@
+"""Sites: the customer places people visit."""
+
+from web.sites.views import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,47 @@
+/** The circle of a site beside its numbers; a click on the map fills them in. */
+
+import { addPosts, circle, createMap, EMPTY } from "app/map";
+
+const box = document.querySelector("[data-site-map]");
+const field = (name) => document.querySelector(`.site__form [name="${name}"]`);
+
+function place() {
+  const [lon, lat, radius] = ["lon", "lat", "radius_m"].map((name) => Number.parseFloat(field(name).value));
+  const known = field("lon").value.trim() !== "" && Math.abs(lon) <= 180 && Math.abs(lat) <= 90;
+  return known ? { lon, lat, radius: radius > 0 && radius <= 50000 ? radius : 200 } : null;
+}
+
+function drawn() {
+  const site = place();
+  if (!site) return EMPTY;
+  const geometry = circle(site.lon, site.lat, site.radius);
+  const properties = { id: "site", name: field("name").value, label: [site.lon, site.lat] };
+  return { type: "FeatureCollection", features: [{ type: "Feature", geometry, properties }] };
+}
+
+if (box) {
+  const site = place();
+  const map = await createMap(box, {
+    install: (target) => addPosts(target, drawn()),
+    center: site ? [site.lon, site.lat] : [24.944, 60.171], zoom: site ? 15 : 4, maxZoom: 18,
+  });
+  const draw = () => map.getSource("posts")?.setData(drawn());
+  for (const name of ["lon", "lat", "radius_m", "name"]) {
+    field(name).addEventListener("change", () => {
+      draw();
+      const now = place();
+      if (now) map.jumpTo({ center: [now.lon, now.lat], zoom: Math.max(map.getZoom(), 12) });
+    });
+  }
+  if (!field("lon").matches(":disabled")) {
+    map.getCanvas().style.cursor = "crosshair";
+    map.on("click", ({ lngLat }) => {
+      const { lng, lat } = lngLat.wrap();
+      field("lon").value = lng.toFixed(6);
+      field("lat").value = lat.toFixed(6);
+      draw();
+    });
+  }
+  map.once("idle", () => { document.documentElement.dataset.ready = "1"; });
+  map.triggerRepaint();
+}
