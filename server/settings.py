@@ -49,6 +49,8 @@ class Settings:
     # The web process stores what phones send over HTTP with ingest's rights, not its own.
     ingest_database_url: str | None = field(repr=False, default=None)
     owner_database_url: str | None = field(repr=False, default=None)
+    # PMTiles files that tenants may choose as streets; none when unset.
+    basemap_dir: Path | None = None
     trusted_hosts: tuple[str, ...] = ()
     proxy_hops: int = 0
     # Hosts of carriers and positioning services that may be private and speak plain HTTP.
@@ -78,6 +80,7 @@ class Settings:
         if environment is Environment.PRODUCTION:
             _refuse_weak(secret_key, public_url)
         pidfile = read.optional("OUTPOST_BROKER_PIDFILE")
+        basemaps = read.optional("OUTPOST_BASEMAP_DIR")
         return cls(
             environment=environment,
             database_url=database_url,
@@ -98,6 +101,7 @@ class Settings:
             ingest_database_url=read.optional("OUTPOST_INGEST_DATABASE_URL"),
             owner_database_url=read.optional("OUTPOST_OWNER_DATABASE_URL"),
             trusted_hosts=_listed(read.optional("OUTPOST_TRUSTED_HOSTS")),
+            basemap_dir=Path(basemaps) if basemaps else None,
             proxy_hops=read.integer("OUTPOST_PROXY_HOPS", 0),
             carrier_hosts=_listed(read.optional("OUTPOST_CARRIER_HOSTS")),
         )

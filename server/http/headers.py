@@ -1,6 +1,7 @@
 """Headers of every answer: what a browser may load, embed, keep and tell others."""
 
 import secrets
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from flask import Flask, Response, g, request
@@ -21,16 +22,31 @@ def csp_nonce() -> str:
     return str(g.csp_nonce)
 
 
-def content_security_policy(nonce: str) -> str:
-    """Return the policy of a page: nothing from any other host, nothing inline unmarked."""
+def allow_origins(origins: Iterable[str]) -> None:
+    """Let this answer's page fetch pictures and data from further origins.
+
+    For maps only, with origins that `server.people.basemaps` has checked.
+    """
+    g.csp_origins = tuple(origins)
+
+
+def content_security_policy(nonce: str, origins: Iterable[str] = ()) -> str:
+    """Return the policy of a page: nothing from any other host, nothing inline unmarked.
+
+    Parameters
+    ----------
+    nonce : of inline scripts and styles.
+    origins : further hosts, for pictures and data only; never for scripts, styles or workers.
+    """
+    further = "".join(f" {origin}" for origin in origins)
     return "; ".join(
         (
             "default-src 'self'",
             f"script-src 'self' 'nonce-{nonce}'",
             f"style-src 'self' 'nonce-{nonce}'",
-            "img-src 'self' data: blob:",
+            f"img-src 'self' data: blob:{further}",
             "worker-src 'self' blob:",
-            "connect-src 'self'",
+            f"connect-src 'self'{further}",
             "object-src 'none'",
             "base-uri 'none'",
             "frame-ancestors 'none'",
@@ -47,7 +63,9 @@ def install(app: Flask) -> None:
 
 def _add(response: Response) -> Response:
     headers = response.headers
-    headers["Content-Security-Policy"] = content_security_policy(csp_nonce())
+    headers["Content-Security-Policy"] = content_security_policy(
+        csp_nonce(), g.get("csp_origins", ())
+    )
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "no-referrer"
     headers["Permissions-Policy"] = _PERMISSIONS

@@ -32,6 +32,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "cells": ("server.main.cells:cells", "Import and list tables of radio cells."),
     "employee": ("server.main.duty:employee", "Let people leave."),
     "excuse": ("server.main.duty:excuse", "Excuse people from their post; leave ends duty."),
+    "basemap": ("server.main.basemap:basemap", "Choose the streets under an organisation's maps."),
     "policy": ("server.main.duty:policy", "Show and set thresholds."),
 }
 

@@ -1,8 +1,9 @@
-/** One way to make a map: offline basemap by theme, our marker drawings, fences of posts. */
+/** One way to make a map: the basemap that was chosen, by theme, our marker drawings, fences of posts. */
 
 import * as maplibregl from "maplibre-gl";
 import { t } from "app/i18n";
 import { el } from "app/dom";
+import { basemapStyle, prepareBasemaps, transformRequest } from "app/basemap";
 
 export const FONTS = ["system-ui", "Noto Sans CJK SC", "sans-serif"];
 export const STATUSES = ["on_post", "off_post", "travelling", "stale", "no_signal", "off_duty"];
@@ -41,39 +42,36 @@ function plainStyle() {
   };
 }
 
-async function basemap(addresses) {
+/** What a container names: the tenant's choice, or two styles of our own. */
+function chosenIn({ dataset }) {
+  if (dataset.basemap) return JSON.parse(dataset.basemap);
+  return { kind: "built_in", light: dataset.styleLight, dark: dataset.styleDark };
+}
+
+async function basemap(chosen) {
+  const dark = shade() === "dark";
+  const pick = (light, night) => (dark ? night : light);
+  const paper = {
+    paper: token("--map-paper"), water: pick("#cfe2ea", "#12303a"), green: pick("#e0eadb", "#1a2621"), building: pick("#e7e5e1", "#20272f"),
+    road: pick("#ffffff", "#303944"), edge: pick("#d5d5d0", "#465260"), label: pick("#4a5058", "#98a2ae"),
+  };
   try {
-    const answer = await fetch(addresses[shade()], { credentials: "same-origin" });
-    if (!answer.ok) throw new Error(String(answer.status));
-    const style = await answer.json();
-    for (const source of Object.values(style.sources)) {
-      source.tiles = source.tiles?.map((url) => url.replace("pmtiles:///", `pmtiles://${location.origin}/`));
-      if (source.url) source.url = source.url.replace("pmtiles:///", `pmtiles://${location.origin}/`);
-    }
-    return { style, found: true };
+    return { style: await basemapStyle(chosen, shade(), { paper, fonts: FONTS }), found: true };
   } catch {
     return { style: plainStyle(), found: false };
   }
 }
 
-let protocolReady = false;
-
-function addProtocol() {
-  if (protocolReady || !window.pmtiles) return;
-  maplibregl.addProtocol("pmtiles", new window.pmtiles.Protocol().tile);
-  protocolReady = true;
-}
-
 /**
- * Make a map inside an element with data-style-light and data-style-dark.
+ * Make a map inside an element with data-basemap (`basemap_attributes()` in templates).
  * `install(map)` adds images, sources and layers; it runs again after a change of theme.
  */
 export async function createMap(container, { install, ...options }) {
-  addProtocol();
-  const addresses = { light: container.dataset.styleLight, dark: container.dataset.styleDark };
-  const { style, found } = await basemap(addresses);
+  prepareBasemaps(maplibregl);
+  const chosen = chosenIn(container);
+  const { style, found } = await basemap(chosen);
   const map = new maplibregl.Map({
-    container, style, attributionControl: false, maxPitch: 0, dragRotate: false, pitchWithRotate: false,
+    container, style, transformRequest, attributionControl: false, maxPitch: 0, dragRotate: false, pitchWithRotate: false,
     localIdeographFontFamily: FONTS.join(", "), fadeDuration: calm() ? 0 : 150,
     locale: { "Map.Title": t("Map"), "NavigationControl.ZoomIn": t("Zoom in"), "NavigationControl.ZoomOut": t("Zoom out") },
     ...options,
@@ -84,7 +82,7 @@ export async function createMap(container, { install, ...options }) {
   map.addControl(new maplibregl.ScaleControl({ maxWidth: 90 }), "bottom-left");
   if (!found) {
     container.after(el("p", { class: "panel map-notice", role: "status" },
-      t("No basemap is installed: positions are right, streets are missing.")));
+      chosen.kind === "built_in" ? t("No basemap is installed: positions are right, streets are missing.") : t("The basemap cannot be reached: positions are right, streets are missing.")));
   }
   const prepare = () => {
     addMarkers(map);
@@ -95,7 +93,7 @@ export async function createMap(container, { install, ...options }) {
   darkQuery.addEventListener("change", async () => {
     if (document.documentElement.dataset.theme !== "auto") return;
     map.once("style.load", prepare);
-    map.setStyle((await basemap(addresses)).style);
+    map.setStyle((await basemap(chosen)).style);
   });
   return map;
 }
