@@ -196,6 +196,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/posts/<uuid:post_id>/rename": {"name": f"post {next(_numbers)}"},
         "/api/posts/check": {"shape": SHAPE},
         "/api/distribution/areas": {"areas": [AREA]},
+        "/settings/basemap": {"kind": "built_in", "do": "save"},
         "/roster/assign": {
             "p": ids["employee_id"],
             "shift": ids["shift_id"],
