@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from geo.crs import Datum
 from geo.fix import to_epoch_s
 from server.crypto import SealBroken, Vault
 from server.people.devices import encryption_context
@@ -36,6 +37,7 @@ DEVICES = Table(
     Column("encryption_secret", LargeBinary),
     Column("enrolled_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("datum", Text),
 )
 
 
@@ -49,6 +51,7 @@ class DeviceEntry:
     secret: str | None = field(repr=False)
     enrolled_s: float
     revoked_at: datetime | None
+    datum: Datum = Datum.WGS84
 
 
 class Directory(Protocol):
@@ -120,4 +123,5 @@ def _entry(row: RowMapping, vault: Vault) -> DeviceEntry:
         secret=secret,
         enrolled_s=to_epoch_s(row["enrolled_at"]),
         revoked_at=row["revoked_at"],
+        datum=Datum(row["datum"]),
     )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from geo.fix import QualityFlag
 from geo.policy import QualityPolicy
 from ingest.bulk import Bulk
+from ingest.datums import body_to_wgs84, fixes_to_wgs84
 from ingest.devices import Directory
 from ingest.duty import DutyIndex
 from ingest.flags import Flagger
@@ -185,6 +186,7 @@ class Intake:
         batch.off_duty += off_duty
         batch.table = FixTable.joined([plain, FixTable.of(batch.fixes)])
         batch.fixes = []
+        fixes_to_wgs84(batch.table, senders.listed)
         batch.is_first = not self._repeats and _look_new(messages, batch.table)
         self._flagger.flag(batch.table, batch.devices)
         return Taken(record_fixes(session, batch), batch, senders.sent())
@@ -354,7 +356,7 @@ def _sort_event(message: Message, sender: Sender, event: DeviceEvent, batch: Bat
     if untimed or slot is None:
         batch.off_duty.append((sender.device_no, message.received_s))
         return
-    body = event.body
+    body = body_to_wgs84(event.body, sender)
     if event.kind is EventKind.WAYPOINT:
         # People save their homes as waypoints; that one exists is all anybody may know.
         body = {name: value for name, value in body.items() if name not in _PLACE_FIELDS}
