@@ -171,7 +171,7 @@ def _location(
         read_cells(message) if "cells" in message or "lac" in message else _NOTHING_HEARD
     )
     if lat is None or lon is None:
-        if lat is lon and cells:
+        if lat is lon and (cells or dropped):
             battery, charging = _secondary(message)[4], get("bs")
             return RadioScan(
                 fixed_s,

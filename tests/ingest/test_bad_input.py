@@ -95,6 +95,8 @@ def test_every_device_balances(arrived: tuple[Rows, dict[str, Phone]]) -> None:
     counted = rows.all(
         "SELECT l.stored, count(f.*) FILTER (WHERE f.device_id IS NOT NULL)"
         " + (SELECT count(*) FROM device_events e WHERE e.device_id = l.device_id)"
+        " + (SELECT count(*) FROM radio_reports r WHERE r.device_id = l.device_id"
+        "    AND NOT r.has_fix)"
         " FROM ingest_ledger l LEFT JOIN fixes f USING (tenant_id, device_id)"
         " WHERE l.device_id IN (SELECT id FROM devices)"
         " GROUP BY l.tenant_id, l.device_id, l.received_on, l.stored"
