@@ -1,4 +1,4 @@
-"""Resolves scans all the time, beside the engine's worker in the same process.
+"""Places scans and compares positions with cells, beside the engine's worker in its process.
 
 In the engine and not in the daily upkeep: a phone without GPS should be on the map within
 seconds. Any number may run, since each takes what no other holds, and a thread of its own
@@ -22,6 +22,7 @@ from server.carriers.services import CarrierFix, CarrierRefusal, Desk, RefusalCo
 from server.db.session import unit_of_work
 from server.errors import OutpostError
 from server.people.queries import tenants
+from server.tracking.crosscheck import check_positions, look_again
 from server.tracking.live import LiveEvent, LivePublisher, position_event
 from server.tracking.placing import Placed, Shown, record_placed
 from server.tracking.resolving import place_by_tables, versions_of
@@ -62,6 +63,7 @@ class Resolver(threading.Thread):
         self._publisher = publisher
         self._at_once = at_once
         self._stopped = threading.Event()
+        self._known: dict[int, int] = {}
 
     def run_once(self) -> int:
         """Look at scans nobody looked at; returns how many there were."""
@@ -87,14 +89,20 @@ class Resolver(threading.Thread):
             moved, rest = self._by_tables(session, scans)
         self._publish(moved)
         self._by_services(rest)
+        self._compare_again(known)
         return len(scans)
+
+    def compare(self) -> int:
+        """Compare positions with the cells heard beside them; returns how many waited."""
+        with unit_of_work(self._desk.sessions, tenant_id=None) as session:
+            return check_positions(session, self._desk.clock)
 
     def run(self) -> None:
         """Look every second, again every half minute; outlives any restart of the database."""
         again_at = time.monotonic()
         while not self._stopped.is_set():
             try:
-                while self.run_once() and not self._stopped.is_set():
+                while (self.run_once() or self.compare()) and not self._stopped.is_set():
                     continue
                 if time.monotonic() >= again_at:
                     while self.run_again() and not self._stopped.is_set():
@@ -111,6 +119,14 @@ class Resolver(threading.Thread):
         self._stopped.set()
         if self.ident is not None:
             self.join(45)
+
+    def _compare_again(self, known: dict[int, int]) -> None:
+        """Put positions back in line that could not be judged before cells became known."""
+        grown = [each for each, version in known.items() if version > self._known.get(each, 0)]
+        for tenant_id in grown:
+            with unit_of_work(self._desk.sessions, tenant_id=None) as session:
+                look_again(session, tenant_id=tenant_id, now=self._desk.clock.now())
+        self._known = known
 
     def _by_tables(self, session: Session, scans: Sequence[Scan]) -> tuple[list[Shown], list[Scan]]:
         """Place what tables can place; the rest is marked as being asked about."""

@@ -9,16 +9,15 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from geo.cell_identity import Radio
 from geo.cells import CellSeen
 from server.carriers.services import SeenCell, SeenNetwork
+from server.cells.rules import seen_cells
 from server.tracking.retention import RAW_RETENTION
 
 TRIED_IN_VAIN: Final = -1
 """`tried_version` of a scan whose question is out, or failed for now."""
 AGAIN_AFTER: Final = timedelta(minutes=10)
 
-_RADIOS: Final = frozenset({None, *(radio.value for radio in Radio)})
 _SCAN = """
     SELECT r.tenant_id, r.device_id, r.fixed_at, r.msg_key, r.employee_id, r.received_at,
         r.sent_at, r.cells, r.wifi, r.battery_pct, r.flags, r.via, r.raw
@@ -78,22 +77,9 @@ class Scan:
     via: str
     raw: bytes | None
 
-    def heard(self) -> list[CellSeen]:
+    def heard(self) -> tuple[CellSeen, ...]:
         """Return its cells as the core knows them."""
-        return [
-            CellSeen(
-                radio=Radio(cell["radio"]) if cell.get("radio") else None,
-                mcc=cell.get("mcc"),
-                mnc=cell.get("mnc"),
-                area=cell.get("area"),
-                cell=cell.get("cell"),
-                signal_dbm=cell.get("signal_dbm"),
-                age_s=cell.get("age_s"),
-                serving=cell.get("serving"),
-            )
-            for cell in self.cells
-            if cell.get("radio") in _RADIOS
-        ]
+        return seen_cells(self.cells)
 
     def question(self) -> tuple[list[SeenCell], list[SeenNetwork]]:
         """Return what a geolocate service is asked; the serving cell first."""

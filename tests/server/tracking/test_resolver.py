@@ -320,6 +320,14 @@ def test_scans_beside_a_fix_are_left_alone(fleet: Field) -> None:
     assert fleet.fixes() == []
 
 
+def test_scans_beside_a_fix_are_compared_in_the_same_round(fleet: Field) -> None:
+    fleet.learn()
+    fleet.scan(fleet.person(), KNOWN, has_fix=True)
+    assert fleet.resolver.compare() == 1
+    assert fleet.rows("SELECT checked_at FROM radio_reports") == [(NOON,)]
+    assert fleet.resolver.compare() == 0
+
+
 def test_a_cell_does_not_replace_a_fine_position_that_is_young(fleet: Field) -> None:
     fleet.learn()
     who = fleet.person()
