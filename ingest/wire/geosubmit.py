@@ -12,11 +12,15 @@ from geo.fix import Source
 from ingest.wire import Decoded, Ignored, Reason, Rejection
 from ingest.wire.draft import MAX_SPEED_MPS, Draft, canonical_key, object_at
 from ingest.wire.instants import Envelope
-from ingest.wire.numbers import MILLISECONDS_FROM, NotANumberError, number
+from ingest.wire.numbers import MILLISECONDS_FROM, NotANumberError, number, within
 from ingest.wire.owntracks import MAX_BATCH, MAX_BATCH_BYTES
 from ingest.wire.strict_json import check_object, loads
 
 _MAX_MS = 1e14
+_MAX_AGE_MS = 30 * 86_400_000.0
+_HEARD = ("cellTowers", "wifiAccessPoints")
+STALE_S = 60.0
+"""Older than this a position says nothing about where the cells were heard."""
 _SOURCES = {"gps": Source.GPS, "fused": Source.GPS, "wifi": Source.WIFI, "cell": Source.CELL}
 _SOURCES |= {"network": Source.UNKNOWN, "manual": Source.UNKNOWN}
 
@@ -42,7 +46,8 @@ def decode(payload: bytes, envelope: Envelope) -> list[Decoded]:
         return [Rejection(Reason.SHAPE, "items is no list")]
     if len(items) > MAX_BATCH:
         return [Rejection(Reason.SHAPE, f"{len(items)} items, at most {MAX_BATCH}")]
-    return [_read(item, envelope) for item in items] or [Ignored.EMPTY]
+    results = [found for item in items for found in _read(item, envelope)]
+    return results or [Ignored.EMPTY]
 
 
 def members(payload: bytes) -> list[bytes]:
@@ -54,25 +59,42 @@ def _alone(item: Any) -> bytes:
     return orjson.dumps({"items": [item]})
 
 
-def _read(item: Any, envelope: Envelope) -> Decoded:
+def _read(item: Any, envelope: Envelope) -> list[Decoded]:
     if not isinstance(item, dict):
-        return Rejection(Reason.SHAPE, "an item is no object", raw=_alone(item))
+        return [Rejection(Reason.SHAPE, "an item is no object", raw=_alone(item))]
     item = _without_names(item)
+    position = object_at(item, "position")
+    age_s = _age_s(position)
+    if abs(age_s) <= STALE_S or not any(item.get(name) for name in _HEARD):
+        return [_whole(item, envelope)]
+    # Each half on its own: one of the two may be of off duty.
+    scan = {name: value for name, value in item.items() if name != "position"}
+    place = {name: value for name, value in item.items() if name not in _HEARD}
+    return [_whole(place, envelope), _whole(scan, envelope)]
+
+
+def _age_s(position: Mapping[str, Any]) -> float:
+    """Return how much older than the item its position is; 0 when it does not say."""
+    age_s, _ = within(position.get("age"), -_MAX_AGE_MS, _MAX_AGE_MS)
+    return 0.0 if age_s is None else age_s / 1_000
+
+
+def _whole(item: dict[str, Any], envelope: Envelope) -> Decoded:
     draft = Draft(_alone(item), canonical_key(item), envelope)
     position = object_at(item, "position")
     refusal = check_object(item) or check_object(position)
     if refusal is not None:
         return draft.rejected(refusal.reason, refusal.detail)
-    age_s = draft.measure(position.get("age"), -86_400.0, 86_400.0, scale=1e-3) or 0.0
+    age_s = _age_s(position)
     try:
-        scanned_s = number(item.get("timestamp"))
+        scanned_ms = number(item.get("timestamp"))
     except NotANumberError as error:
         return draft.rejected(Reason.TYPE, f"timestamp: {error}")
-    if scanned_s is None:
+    if scanned_ms is None:
         return draft.rejected(Reason.TYPE, "timestamp is missing")
-    if not MILLISECONDS_FROM <= scanned_s < _MAX_MS:
+    if not MILLISECONDS_FROM <= scanned_ms < _MAX_MS:
         return draft.rejected(Reason.TST_UNIT, "timestamp is not in milliseconds")
-    refusal = draft.take_time(scanned_s / 1_000 - age_s, name="timestamp")
+    refusal = draft.take_time(scanned_ms / 1_000 - age_s, name="timestamp")
     if refusal is not None:
         return refusal
     place = draft.place(position.get("latitude"), position.get("longitude"))
@@ -82,7 +104,7 @@ def _read(item: Any, envelope: Envelope) -> Decoded:
         _add(tower, draft, position_age_s=age_s)
     for point in _objects(item, "wifiAccessPoints", draft):
         draft.heard.add_access_point(
-            point.get("macAddress"), signal_dbm=point.get("signalStrength"), name=point.get("ssid")
+            point.get("macAddress"), signal_dbm=point.get("signalStrength")
         )
     if place is None:
         return draft.scan()

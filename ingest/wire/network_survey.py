@@ -57,6 +57,10 @@ _IDENTITIES = {f"cellIdentity{radio.capitalize()}": radio for radio in _FIELDS}
 _OMITS_MNC_0 = 460
 """The app leaves out an MNC of 0, as it does unknown ones; in China that is China Mobile's."""
 _MAX_REGISTRATIONS = 16
+_ABOUT_BOTH = frozenset({"deviceTime", "deviceSerialNumber"})
+_ABOUT_PLACE = _ABOUT_BOTH | {
+    "latitude", "longitude", "altitude", "accuracy", "speed", "locationAge", "mock"
+}  # fmt: skip
 
 
 def decode(payload: bytes, envelope: Envelope) -> list[Decoded]:
@@ -172,21 +176,39 @@ def _placed(
     if isinstance(found, Rejection):
         return [found]
     age_s = draft.measure(data.get("locationAge"), 0.0, _MAX_LOCATION_AGE_S, scale=1e-3) or 0.0
-    if found is None or age_s > STALE_S:
-        results: list[Decoded] = []
-        if found is not None:
-            old = Draft(draft.raw, 0, draft.envelope)
-            old.claimed = draft.claimed
-            # Each scan brings it again, with an age that differs by milliseconds.
-            old.fixed_s = float(round(draft.fixed_s - age_s))
-            results.append(_fix(data, found, old, shared=[old.fixed_s]))
-        if found is None or draft.heard.cells:
-            draft.key = _key_of_scan(data, draft)
-            results.append(draft.scan(battery_pct=battery_pct))
-        return results
+    if found is None:
+        draft.key = _key_of_scan(data, draft)
+        return [draft.scan(battery_pct=battery_pct)]
+    if age_s > STALE_S:
+        return _apart(data, found, draft, age_s)
     draft.fixed_s = round(draft.fixed_s - age_s, 3)
     shared = _scan_of(data, draft)
     return [_fix(data, found, draft, shared=shared, battery_pct=battery_pct)]
+
+
+def _apart(
+    data: Mapping[str, Any], place: tuple[float, float], draft: Draft, age_s: float
+) -> list[Decoded]:
+    """Return a position under its own time, and the cells heard long after without it.
+
+    Each keeps only its own half of the message: one of the two may be of off duty.
+    """
+    old = Draft(_part_of(draft.raw, lambda name: name in _ABOUT_PLACE), 0, draft.envelope)
+    old.claimed = draft.claimed
+    # Each scan brings it again, with an age that differs by milliseconds.
+    old.fixed_s = float(round(draft.fixed_s - age_s))
+    results: list[Decoded] = [_fix(data, place, old, shared=[old.fixed_s])]
+    if draft.heard.cells:
+        draft.key = _key_of_scan(data, draft)
+        draft.raw = _part_of(draft.raw, lambda name: name not in _ABOUT_PLACE - _ABOUT_BOTH)
+        results.append(draft.scan())
+    return results
+
+
+def _part_of(raw: bytes, is_kept: Callable[[str], bool]) -> bytes:
+    message = orjson.loads(raw)
+    data = {name: value for name, value in message["data"].items() if is_kept(name)}
+    return orjson.dumps(message | {"data": data})
 
 
 def _fix(

@@ -123,6 +123,11 @@ def test_a_position_from_long_ago_keeps_its_time_and_does_not_place_the_cells() 
     assert isinstance(scan, RadioScan)
     assert (stale.fixed_s, stale.cells) == (scan.fixed_s - 900, ())
     assert (fix.fixed_s, scan.cells) == (scan.fixed_s - 2.5, fix.cells)
+    # Either may be of off duty, so neither keeps the other's half.
+    assert (b"121.47" in stale.raw, b'"eci"' in stale.raw) == (True, False)
+    assert (b"121.47" in scan.raw, b'"eci"' in scan.raw) == (False, True)
+    assert decode(scan.raw, Envelope()) == [scan]
+    assert decode(stale.raw, Envelope()) == [stale]
     # The next scan brings the same old position again; it is the same fix.
     again = _all(_record("LteRecord", **_placed(locationAge=900_004), **cell, groupNumber=9))
     assert (again[0].key, again[0].fixed_s) == (stale.key, stale.fixed_s)
