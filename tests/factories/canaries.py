@@ -5,13 +5,14 @@ places are prefixes of the longitude; everything of a branch lies within 500 m o
 """
 
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from fixtures.stack import DatabaseUrls
 from server.audit.models import Purpose
@@ -20,9 +21,15 @@ from server.clock import ManualClock
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.findings.models import Finding
-from server.people.rules import Principal
+from server.imports.bearer import Bearer
+from server.imports.kinds import Kind
+from server.imports.planning import Options
+from server.imports.services import check_import, receive_file
+from server.people.rules import Principal, Role
 from server.posts.queries import ExcusalKind
 from server.posts.services import assign_shift, create_post, create_shift, excuse
+from server.sites.rules import SiteFacts
+from server.sites.services import add_sites
 from server.tracking.services import detect_presence_of_day
 from tests.factories.footprints import absence
 from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
@@ -67,6 +74,9 @@ class Marked:
     entries: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Roster entry of the first of the branch's staff."""
     shifts: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    sites: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    imports: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """A checked file of sites that the branch's supervisor brought."""
     excusals: dict[tuple[str, str], UUID] = field(default_factory=dict)
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Also of `mover`: "moved" is the day before in north, "arrived" the first in south."""
@@ -94,6 +104,7 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
             tenant = world.tenants[slug]
             with unit_of_work(make_session_factory(app), tenant_id=tenant.id) as session:
                 _plan(session, clock, tenant, branch, marked)
+            marked.imports[slug, branch] = _bring(make_session_factory(app), clock, tenant, branch)
             with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
                 for name, on in _days(branch):
                     session.execute(_FIX, _walk(tenant, branch, name, on))
@@ -129,6 +140,14 @@ def _plan(
         valid_from_at=NOON - timedelta(days=30),
     )
     marked.posts[tenant.slug, branch] = post_id
+    site = SiteFacts(
+        number=f"C-{branch}",
+        name=f"customer {tenant.canary(branch)}",
+        unit_id=tenant.units[_POST_UNIT[branch]],
+        position=(lon_deg, lat_deg),
+    )
+    (site_id,) = add_sites(session, clock, tenant_id=tenant.id, sites=[site])
+    marked.sites[tenant.slug, branch] = site_id
     shift_id = create_shift(
         session, tenant_id=tenant.id, name=f"day of {branch}", starts=time(9), ends=time(18)
     )
@@ -156,6 +175,54 @@ def _plan(
         )
         marked.entries.setdefault((tenant.slug, branch), entry_id)
         _look(session, tenant, name, branch)
+
+
+def _bring(
+    sessions: sessionmaker[Session], clock: ManualClock, tenant: TenantWorld, branch: str
+) -> UUID:
+    """Let the branch's supervisor bring a file of one site, and have it checked."""
+    lon_deg, lat_deg = PLACES[tenant.slug, branch]
+    unit = {"north": "north", "south": "south"}[branch]
+    login = tenant.logins[f"supervisor_{branch}"]
+    bearer = Bearer(
+        tenant_id=tenant.id,
+        zone=ZONE,
+        name=f"bearer {tenant.canary(branch)}",
+        principal=Principal(
+            tenant_id=tenant.id,
+            tenant_slug=tenant.slug,
+            account_id=login.account_id,
+            employee_id=login.employee_id,
+            name=f"bearer {tenant.canary(branch)}",
+            login="",
+            locale="en",
+            theme=None,
+            zone=ZONE,
+            grants=((Role.SUPERVISOR, tenant.units[unit]),),
+            epoch=0,
+        ),
+    )
+    mark = tenant.canary(branch)
+    lines = (
+        "number,name,unit,lon,lat",
+        f"D-{branch},file {mark},{unit} {mark},{lon_deg},{lat_deg}",
+    )
+
+    def transaction() -> AbstractContextManager[Session]:
+        return unit_of_work(sessions, tenant_id=tenant.id)
+
+    with transaction() as session:
+        import_id = receive_file(
+            session,
+            clock,
+            bearer=bearer,
+            kind=Kind.SITES,
+            file_name=f"{tenant.canary(branch)}.csv",
+            content="\n".join(lines).encode(),
+            options=Options(),
+        )
+    check_import(transaction, clock, bearer=bearer, import_id=import_id)
+    return import_id
 
 
 def _walk(tenant: TenantWorld, branch: str, name: str, on: date) -> list[dict[str, object]]:

@@ -174,7 +174,7 @@ def workbook(*lines: Sequence[object], title: str = "Sheet1", **hidden: Sequence
 def cells_of(content: bytes) -> list[list[object]]:
     """Return the cells of a workbook's first sheet."""
     book = load_workbook(io.BytesIO(content))
-    found = [[cell.value for cell in row] for row in book.worksheets[0].iter_rows()]
+    found: list[list[object]] = [[c.value for c in row] for row in book.worksheets[0].iter_rows()]
     book.close()
     return found
 
