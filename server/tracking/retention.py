@@ -6,7 +6,8 @@ Classes, counted from when something happened:
   quarantined messages, device events (a transition carries a position), last positions,
   whereabouts by the minute, and the places and trips of a day's outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
-- findings with what people said of them, 2 years.
+- findings with what people said of them, and who asked where somebody was, 2 years; the
+  places that answered go with the positions.
 
 A day whose positions are gone is sealed: it is never judged again, because the absence of
 facts would be taken for the facts.
@@ -39,6 +40,8 @@ class RetentionReport:
     intervals: int
     findings: int
     reviews: int
+    answers: int = 0
+    questions: int = 0
 
 
 def is_sealed(work_on: date, now: datetime) -> bool:
@@ -59,6 +62,7 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         "raw_on": (now - RAW_RETENTION).date(),
         "derived_on": (now - DERIVED_RETENTION).date(),
         "finding_on": (now - FINDING_RETENTION).date(),
+        "finding_at": now - FINDING_RETENTION,
     }
 
     def done(statement: str) -> int:
@@ -83,4 +87,9 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
             " AND f.id = r.finding_id AND f.work_on < :finding_on"
         ),
         findings=done("DELETE FROM findings WHERE work_on < :finding_on"),
+        answers=done(
+            "UPDATE locate_requests SET answer = NULL, device_id = NULL, msg_key = NULL"
+            " WHERE answer IS NOT NULL AND asked_at < :raw_at"
+        ),
+        questions=done("DELETE FROM locate_requests WHERE asked_at < :finding_at"),
     )

@@ -14,6 +14,7 @@ from server.posts.rules import day_bounds
 from server.tracking.days import FixColumns, to_columns
 from server.tracking.distribution_models import WhereaboutsRow
 from server.tracking.facts import load_fixes
+from server.tracking.locate_models import LocateRequest
 from server.tracking.models import DayRow, DeviceEventRow, LastPosition, PresenceRow
 from server.tracking.radio_models import RadioReport
 from server.tracking.retention import RAW_RETENTION
@@ -21,7 +22,7 @@ from server.tracking.retention import RAW_RETENTION
 _EVERY_FIX: Final = 10_000_000
 # A week of fixes goes when its last day is past retention.
 _LONGEST: Final = RAW_RETENTION + timedelta(days=8)
-_INTERNAL: Final = {"tenant_id", "employee_id", "position", "raw"}
+_INTERNAL: Final = {"tenant_id", "employee_id", "position", "raw", "asker_id"}
 
 
 def fixes_of_person(
@@ -50,7 +51,7 @@ def records_of_person(
     -------
     `device_events`, `radio_reports` (cells and access points heard), `presence`, `days`
     (outlines with stops and trips), `last_position`, `whereabouts` (by the minute, as counts
-    of people are made from).
+    of people are made from), `locate_requests` (who asked where the person was, and why).
     """
     orders = {
         "device_events": (DeviceEventRow, DeviceEventRow.at),
@@ -59,6 +60,7 @@ def records_of_person(
         "days": (DayRow, DayRow.work_on),
         "last_position": (LastPosition, LastPosition.fixed_at),
         "whereabouts": (WhereaboutsRow, WhereaboutsRow.hour_at),
+        "locate_requests": (LocateRequest, LocateRequest.asked_at),
     }
     found = {}
     for name, (model, order) in orders.items():

@@ -27,6 +27,7 @@ from server.tracking.locate_rules import (
 )
 from server.tracking.locate_settling import CarrierQuestion, CarrierSays, Place, settle_question
 from server.tracking.locator import Locator
+from server.tracking.retention import forget_past_retention
 from tests.factories.asker import Asker, asker
 from tests.factories.company import Company
 from tests.factories.phones import NINE, SIX, Phone, minutes, phone
@@ -389,3 +390,19 @@ def test_the_sender_of_commands_hears_of_it_at_commit(acme: Company, worker: Pho
         ask(acme, lead, worker.employee_id)
         heard = [n.payload for n in listener.notifies(timeout=5, stop_after=1)]
     assert heard == [str(worker.device_id)]
+
+
+def test_the_place_that_answered_goes_with_the_positions_of_its_time(
+    acme: Company, worker: Phone
+) -> None:
+    lead = asker(acme)
+    worker.send([worker.fix(NOON - minutes(7))])
+    asked = ask(acme, lead, worker.employee_id)
+    acme.clock.advance(minutes(1))
+    settle(acme)
+    assert seen(acme, lead, asked).answer is not None
+    for days, answers, questions in ((29, 0, 0), (31, 1, 0), (31, 0, 0), (731, 0, 1)):
+        acme.clock.at = NOON + timedelta(days=days)
+        with acme.owner.begin() as connection:
+            report = forget_past_retention(connection, acme.clock)
+        assert (report.answers, report.questions) == (answers, questions), days
