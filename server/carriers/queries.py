@@ -67,6 +67,13 @@ class ConsentView:
     withdrawn_at: datetime | None
     withdrawn_how: Withdrawn | None
 
+    @property
+    def state(self) -> str:
+        """`given`, `withdrawn` or `none`."""
+        if self.given_at is None:
+            return "none"
+        return "given" if self.withdrawn_at is None else "withdrawn"
+
 
 def provider_views(session: Session, *, tenant_id: int, now: datetime) -> list[ProviderView]:
     """Return a tenant's providers in the order they are asked. Two statements."""
