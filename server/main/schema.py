@@ -14,6 +14,8 @@ from server.db.session import unit_of_work
 from server.people.services import cut_off_leavers, forget_expired
 from server.settings import Settings
 from server.tracking import services
+from server.tracking.datum_check import check_datums
+from server.tracking.learning import learn_from_reports
 from server.tracking.partitions import look_after_partitions
 from server.tracking.retention import forget_past_retention
 
@@ -44,12 +46,28 @@ def upkeep(*, rebuild_last_positions: bool) -> None:
     """
     url = Settings.from_environ(os.environ, role="owner").database_url
     _look_after(url)
+    _learn(url)
     if rebuild_last_positions:
         engine = make_engine(url, pool_size=1, statement_timeout_s=600, application_name="upkeep")
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             count = services.rebuild_last_positions(session, SystemClock())
         engine.dispose()
         click.echo(f"{count} people have a last position")
+
+
+def _learn(url: str) -> None:
+    """Conclude from the last weeks what no single message tells."""
+    engine = make_engine(url, pool_size=1, statement_timeout_s=600, application_name="upkeep")
+    sessions = make_session_factory(engine)
+    with unit_of_work(sessions, tenant_id=None) as session:
+        cells = learn_from_reports(session, SystemClock())
+    with unit_of_work(sessions, tenant_id=None) as session:
+        offset = check_datums(session, SystemClock())
+    engine.dispose()
+    click.echo(
+        f"cells: {cells.learned} learned, {cells.forgotten} forgotten, {cells.undecided} not "
+        f"decidable yet; {offset} phones whose sources lie apart by a constant offset"
+    )
 
 
 def _look_after(url: str) -> None:
