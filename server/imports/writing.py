@@ -136,6 +136,11 @@ def _csv_cell(value: object) -> object:
 def _workbook_cell(sheet: Any, value: object) -> object:  # noqa: ANN401 - openpyxl's sheet
     if isinstance(value, date) and value < _FIRST_DATE:
         return value.isoformat()
+    if isinstance(value, float) and not value.is_integer():
+        # The library writes 16 digits, one too few to bring every number back.
+        exact = WriteOnlyCell(sheet, value=repr(value))
+        exact.data_type = "n"
+        return exact
     if not isinstance(value, str):
         return value
     text = escaped(value)

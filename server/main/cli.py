@@ -33,6 +33,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "employee": ("server.main.duty:employee", "Let people leave."),
     "excuse": ("server.main.duty:excuse", "Excuse people from their post; leave ends duty."),
     "basemap": ("server.main.basemap:basemap", "Choose the streets under an organisation's maps."),
+    "import": ("server.main.paperwork:import_file", "Bring in people, places or a roster."),
+    "export": ("server.main.paperwork:export_file", "Take out what an import would leave alone."),
     "policy": ("server.main.duty:policy", "Show and set thresholds."),
 }
 

@@ -1,6 +1,8 @@
 """What commands on the database share: a session factory and the organisation they mean."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -17,6 +19,17 @@ def connect(role: str) -> tuple[sessionmaker[Session], Settings]:
     settings = Settings.from_environ(os.environ, role=role)
     engine = make_engine(settings.database_url, pool_size=1, application_name="outpost-cli")
     return make_session_factory(engine), settings
+
+
+@contextmanager
+def connected(role: str) -> Iterator[sessionmaker[Session]]:
+    """Hold sessions of a role for the length of a command, and close their connections."""
+    settings = Settings.from_environ(os.environ, role=role)
+    engine = make_engine(settings.database_url, pool_size=2, application_name="outpost-cli")
+    try:
+        yield make_session_factory(engine)
+    finally:
+        engine.dispose()
 
 
 def tenant_of(factory: sessionmaker[Session], slug: str) -> TenantView:
