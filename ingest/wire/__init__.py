@@ -93,7 +93,7 @@ class Cell(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     Attributes
     ----------
     radio : `gsm`, `umts`, `lte`, `nr` or `cdma`; None when the client does not say, and then
-        any of `ingest.wire.cells.possible_radios` may be meant.
+        any radio that has room for the numbers may be meant.
     mcc, mnc : of the network. CDMA has no country code on the air: `mcc` is None and `mnc`
         is the SID, as in the cell files of OpenCelliD.
     area : LAC of GSM and UMTS, TAC of LTE and NR, NID of CDMA; None when unknown.

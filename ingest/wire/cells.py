@@ -1,12 +1,13 @@
 """Cells and access points a phone heard, checked against what their radio allows.
 
-The one place that knows which identities exist. What cannot be true, or is a number by which
-phones say "unknown", is left out with a reason; the rest of the message stays.
+Which identities exist is known to `geo.cell_identity` alone. What cannot be true, or is a
+number by which phones say "unknown", is left out with a reason; the rest of the message stays.
 """
 
 import re
 from typing import Any
 
+from geo.cell_identity import LIMITS, CellRefusal, Radio, check_identity
 from ingest.wire import AccessPoint, Cell
 
 MAX_CELLS = 32
@@ -14,36 +15,23 @@ MAX_ACCESS_POINTS = 64
 UNAVAILABLE = frozenset({-1, 2_147_483_647, 9_223_372_036_854_775_807})
 """Android's ways of saying that there is no number."""
 
+_NEEDS_AREA = frozenset({Radio.GSM, Radio.CDMA})
+"""Radios whose cell numbers begin anew in each area."""
 _RESERVED_AREAS = frozenset({0, 65_534, 65_535})
 _MAX_28_BIT = 268_435_455
-# radio → (largest area, areas that mean none, whether a cell says nothing without its area)
-_AREAS: dict[str, tuple[int, frozenset[int], bool]] = {
-    "gsm": (65_533, _RESERVED_AREAS, True),
-    "umts": (65_533, _RESERVED_AREAS, False),
-    "lte": (65_533, _RESERVED_AREAS, False),
-    "nr": (16_777_215, frozenset(), False),
-    "cdma": (65_535, frozenset(), True),
-}
-# radio → (largest cell, cells that mean none)
-_CELLS: dict[str, tuple[int, frozenset[int]]] = {
-    "gsm": (65_535, frozenset({0})),
-    "umts": (_MAX_28_BIT, frozenset({0})),
-    "lte": (_MAX_28_BIT, frozenset({0, _MAX_28_BIT})),
-    "nr": (68_719_476_735, frozenset({0})),
-    "cdma": (65_535, frozenset({0})),
-}
 # radio → limits of signal in dBm, of timing advance, of scrambling code or physical cell id
-_MEASURES: dict[str, tuple[tuple[int, int], int, int | None]] = {
-    "gsm": ((-113, -51), 63, None),
-    "umts": ((-121, -25), 7_690, 511),
-    "lte": ((-140, -43), 7_690, 503),
-    "nr": ((-156, -31), 7_690, 1_007),
-    "cdma": ((-150, -20), 7_690, None),
+_MEASURES: dict[Radio, tuple[tuple[int, int], int, int | None]] = {
+    Radio.GSM: ((-113, -51), 63, None),
+    Radio.UMTS: ((-121, -25), 7_690, 511),
+    Radio.LTE: ((-140, -43), 7_690, 503),
+    Radio.NR: ((-156, -31), 7_690, 1_007),
+    Radio.CDMA: ((-150, -20), 7_690, None),
 }
 _ANY_MEASURE: tuple[tuple[int, int], int, int | None] = ((-156, -20), 7_690, 1_007)
-_MAX_SID = 32_767
 _MAX_AGE_S = 86_400.0
-_NAMES = {"wcdma": "umts", "nr5g": "nr", "newradio": "nr", "5g": "nr", "4g": "lte"}
+_RADIOS = {radio.value: radio for radio in Radio}
+_RADIOS |= {"wcdma": Radio.UMTS, "nr5g": Radio.NR, "newradio": Radio.NR, "5g": Radio.NR}
+_RADIOS |= {"4g": Radio.LTE}
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _MAC = re.compile(r"[0-9a-f]{2}(?:([:-]?)[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}", re.IGNORECASE)
 _NOT_GLOBAL = 0x03
@@ -108,14 +96,21 @@ class Surroundings:
         """
         if len(self._cells) >= MAX_CELLS:
             return self.drop("too_many")
-        radio = None if radio is None else _NAMES.get(radio.lower(), radio.lower())
-        found = _checked(radio, whole(mcc), whole(mnc), whole(area), whole(cell))
-        if isinstance(found, str):
-            return self.drop(found)
-        limits, max_advance, max_unit = _ANY_MEASURE if radio is None else _MEASURES[radio]
+        known = None if radio is None else _RADIOS.get(radio.lower())
+        if known is None and radio is not None:
+            return self.drop(CellRefusal.RADIO.value)
+        identity = (None if known is Radio.CDMA else whole(mcc)), whole(mnc), whole(area)
+        number = whole(cell)
+        if number is None:
+            return self.drop(CellRefusal.INCOMPLETE.value)
+        refusal = _refusal(known, *identity, number)
+        if refusal is not None:
+            return self.drop(refusal.value)
+        limits, max_advance, max_unit = _ANY_MEASURE if known is None else _MEASURES[known]
         described = Cell(
-            radio,
-            *found,
+            None if known is None else known.value,
+            *identity,
+            number,
             _between(_rounded(signal_dbm), *limits),
             _between(whole(timing_advance), 0, max_advance),
             serving if type(serving) is bool else None,
@@ -139,19 +134,6 @@ class Surroundings:
         address = ":".join(digits[no : no + 2] for no in range(0, 12, 2))
         self._wifi.setdefault(AccessPoint(address, _between(_rounded(signal_dbm), -120, -1)))
         return None
-
-
-def possible_radios(cell: Cell) -> tuple[str, ...]:
-    """Return the radios a cell can be of: its own, or all that fit when it names none."""
-    if cell.radio is not None:
-        return (cell.radio,)
-    if cell.cell > _MAX_28_BIT:
-        return ("nr",)
-    return tuple(
-        radio
-        for radio in ("gsm", "umts", "lte")
-        if _wrong_cell(radio, cell.cell) is None and _wrong_area(radio, cell.area) is None
-    )
 
 
 def read_cells(message: dict[str, Any]) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
@@ -182,7 +164,7 @@ def read_cells(message: dict[str, Any]) -> tuple[tuple[Cell, ...], tuple[str, ..
     elif "lac" in message and "cid" in message:
         cell = _hexadecimal(message["cid"])
         heard.add_cell(
-            "umts" if cell is not None and cell > _CELLS["gsm"][0] else "gsm",
+            "umts" if cell is not None and cell > LIMITS[Radio.GSM].cell_high else "gsm",
             mcc=message.get("mcc"),
             mnc=message.get("mnc"),
             area=_hexadecimal(message["lac"]),
@@ -204,40 +186,17 @@ def whole(value: Any) -> int | None:
     return None if found in UNAVAILABLE else found
 
 
-def _checked(
-    radio: str | None, mcc: int | None, mnc: int | None, area: int | None, cell: int | None
-) -> tuple[int | None, int | None, int | None, int] | str:
-    """Return an identity that can be, or why it cannot."""
-    if radio is not None and radio not in _CELLS:
-        return "radio"
-    if cell is None:
-        return "no_identity"
-    if radio == "cdma":
-        if mnc is None or not 0 < mnc <= _MAX_SID:
-            return "network"
-        mcc = None
-    elif mcc is None or not 200 <= mcc <= 799 or mnc is None or not 0 <= mnc <= 999:
-        return "network"
-    if radio is None:
-        radio = "nr" if cell > _MAX_28_BIT else "umts"
-    wrong = _wrong_cell(radio, cell) or _wrong_area(radio, area)
-    return wrong or (mcc, mnc, area, cell)
-
-
-def _wrong_cell(radio: str, cell: int) -> str | None:
-    largest, none = _CELLS[radio]
-    if cell in none:
-        return "cell_reserved"
-    return None if 0 < cell <= largest else "cell_range"
-
-
-def _wrong_area(radio: str, area: int | None) -> str | None:
-    largest, none, needed = _AREAS[radio]
-    if area is None:
-        return "no_area" if needed else None
-    if area in none:
-        return "area_reserved"
-    return None if 0 <= area <= largest else "area_range"
+def _refusal(
+    radio: Radio | None, mcc: int | None, mnc: int | None, area: int | None, cell: int
+) -> CellRefusal | None:
+    """Return why this can be no cell, None when it can."""
+    if area is None and radio in _NEEDS_AREA:
+        return CellRefusal.INCOMPLETE
+    if radio is None and area in _RESERVED_AREAS and cell <= _MAX_28_BIT:
+        # Only the newest radio has room for it, and phones that heard one name it.
+        return CellRefusal.AREA_RESERVED
+    found = check_identity(radio=radio, mcc=mcc, mnc=mnc, area=area, cell=cell)
+    return found if isinstance(found, CellRefusal) else None
 
 
 def _rounded(value: Any) -> int | None:

@@ -88,8 +88,8 @@ def test_towers_that_cannot_be_are_left_out_and_counted() -> None:
     assert isinstance(fix, WireFix)
     assert len(fix.cells) == 1
     assert sorted(fix.dropped) == [
-        "area_reserved", "area_reserved", "malformed", "network", "network",
-        "no_identity", "no_identity", "no_identity",
+        "area_reserved", "area_reserved", "incomplete", "incomplete", "incomplete",
+        "malformed", "mcc_range", "mcc_range",
     ]  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geo.cell_identity import Radio, check_identity
 from ingest.wire import Cell, DeviceEvent, Ignored, RadioScan, Rejection, WireFix
-from ingest.wire.cells import possible_radios
 from ingest.wire.formats import BY_NAME
 from ingest.wire.instants import Envelope
 from tests.factories.clients import FORMATS, Spoilt, encoded, message, reader_of, spoilt
@@ -128,7 +128,9 @@ def _check(name: str, payload: bytes, *, moved: tuple[Any, ...] | None) -> None:
 
 
 def _check_cell(cell: Cell) -> None:
-    assert possible_radios(cell)
+    radio = None if cell.radio is None else Radio(cell.radio)
+    identity = {"mcc": cell.mcc, "mnc": cell.mnc, "area": cell.area, "cell": cell.cell}
+    assert isinstance(check_identity(radio=radio, **identity), tuple)
     assert 0 < cell.cell < 2**36
     assert cell.area is None or 0 <= cell.area < 2**24
     assert cell.signal_dbm is None or -156 <= cell.signal_dbm <= -20
