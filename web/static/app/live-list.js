@@ -105,20 +105,22 @@ export class LiveList {
     else this.box.removeAttribute("aria-activedescendant");
   }
 
+  /** The unit, which may be cut, and what never is: how old the fix is and how full the battery. */
   #facts(person) {
-    return [
-      person.unit,
+    const rest = [
       person.fixed_at ? age(Math.max(0, this.now() - person.fixed_at)) : t("no fix yet"),
       person.battery_pct === null || person.battery_pct === undefined ? null : `${person.battery_pct}%`,
     ].filter(Boolean).join(" · ");
+    return [person.unit ?? "", person.unit ? ` · ${rest}` : rest];
   }
 
   /** Everything a row shows, as one text: equal looks need no new row. */
   #look(person, index) {
-    return [person.status, person.name, this.#facts(person), person.id === this.#selected, index, this.#people.length].join("|");
+    return [person.status, person.name, ...this.#facts(person), person.id === this.#selected, index, this.#people.length].join("|");
   }
 
   #row(person, index) {
+    const [unit, rest] = this.#facts(person);
     return el("div", {
       class: "person", role: "option", id: `person-${person.id}`, dataset: { id: person.id, look: this.#look(person, index) },
       "aria-selected": String(person.id === this.#selected),
@@ -127,7 +129,7 @@ export class LiveList {
     el("span", { class: "avatar", "aria-hidden": "true" }, person.name.trim().slice(0, 1).toUpperCase()),
     el("span", { class: "person__text" },
       el("strong", {}, person.name),
-      el("span", { class: "person__facts" }, this.#facts(person))),
+      el("span", { class: "person__facts" }, el("span", { class: "person__unit" }, unit), el("span", { class: "person__rest" }, rest))),
     el("span", { class: `pill pill--${person.status}` }, drawing(person.status), this.words[person.status]));
   }
 }
