@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from server.carriers import store
@@ -206,7 +207,7 @@ def consent_views(session: Session, employees: Select[UUID]) -> list[ConsentView
     people = tables.employees
     newest = (
         select(Consent)
-        .distinct(Consent.tenant_id, Consent.employee_id)
+        .ext(distinct_on(Consent.tenant_id, Consent.employee_id))
         .order_by(Consent.tenant_id, Consent.employee_id, Consent.id.desc())
         .subquery()
     )

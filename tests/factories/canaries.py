@@ -17,7 +17,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from fixtures.stack import DatabaseUrls
 from server.audit.models import Purpose
 from server.audit.services import record_looks
+from server.carriers.egress import Egress
+from server.carriers.services import ProviderDraft, ProviderKind, add_provider
 from server.clock import ManualClock
+from server.crypto import Vault
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.findings.models import Finding
@@ -78,6 +81,8 @@ class Marked:
     imports: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """A checked file of sites that the branch's supervisor brought."""
     excusals: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    providers: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """Carriers belong to the whole tenant; there are two, for tests that remove one."""
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Also of `mover`: "moved" is the day before in north, "arrived" the first in south."""
 
@@ -148,6 +153,16 @@ def _plan(
     )
     (site_id,) = add_sites(session, clock, tenant_id=tenant.id, sites=[site])
     marked.sites[tenant.slug, branch] = site_id
+    marked.providers[tenant.slug, branch] = add_provider(
+        session,
+        clock,
+        vault=Vault(bytes(32)),
+        egress=Egress(),
+        tenant_id=tenant.id,
+        draft=ProviderDraft(
+            name=f"carrier-{branch}", kind=ProviderKind.MLP, url="https://127.0.0.1:1/"
+        ),
+    )
     shift_id = create_shift(
         session, tenant_id=tenant.id, name=f"day of {branch}", starts=time(9), ends=time(18)
     )

@@ -131,6 +131,7 @@ class House:
             "device_id": str(tenant.devices[name].device_id),
             "finding_id": str(self.marked.findings[slug, of]),
             "post_id": str(self.marked.posts[slug, branch]),
+            "provider_id": str(self.marked.providers[slug, branch]),
             "entry_id": str(self.marked.entries[slug, branch]),
             "excusal_id": str(self.marked.excusals[slug, branch]),
             "shift_id": str(self.marked.shifts[slug, branch]),
@@ -237,10 +238,17 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
             "unit": ids["unit_id"],
         },
         "/organisation/accounts/<uuid:account_id>/active": {"active": "1"},
+        "/carriers/new": {"kind": "mlp", "name": f"carrier-{next(_numbers)}"} | _carrier_form(),
+        "/carriers/<uuid:provider_id>": _carrier_form(),
+        "/carriers/consents/<uuid:employee_id>": {"given_on": "2026-11-17", "note": "sheet 12"},
         "/devices/bulk": {"text": "number,app\nE001,traccar\n"},
         "/devices/new": {"p": ids["employee_id"], "kind": "owntracks_ios", "label": "another"},
     }
     return bodies.get(rule, {})
+
+
+def _carrier_form() -> dict[str, object]:
+    return {"url": "https://127.0.0.1:1/", "daily_quota": "9", "person_quota": "9", "position": "0"}
 
 
 def _post_form(ids: dict[str, str]) -> dict[str, object]:
