@@ -7,12 +7,14 @@ from uuid import UUID
 
 import click
 
+from geo.crs import Datum
 from server.clock import SystemClock
 from server.crypto import Vault
 from server.db.session import unit_of_work
 from server.errors import InvalidInput
 from server.main.database import connect, tenant_of
 from server.people import queries, services
+from server.people.datums import set_datum
 from server.people.owntracks import BrokerAddress
 from server.people.rules import DeviceKind, Role
 from server.people.sessions import split_sign_in_name
@@ -187,6 +189,19 @@ def device_revoke(slug: str, device_id: UUID) -> None:
     with unit_of_work(factory, tenant_id=tenant_id) as session:
         services.revoke_device(session, _CLOCK, tenant_id=tenant_id, device_id=device_id)
     click.echo(f"device {device_id} revoked")
+
+
+@device.command("datum")
+@click.argument("slug", metavar="TENANT")
+@click.argument("device_id", metavar="DEVICE", type=click.UUID)
+@click.argument("datum", type=click.Choice([d.value for d in Datum]))
+def device_datum(slug: str, device_id: UUID, datum: str) -> None:
+    """State what a phone's positions refer to; they are converted to WGS-84 from then on."""
+    factory, _settings = connect("app")
+    tenant_id = tenant_of(factory, slug).id
+    with unit_of_work(factory, tenant_id=tenant_id) as session:
+        set_datum(session, tenant_id=tenant_id, device_id=device_id, datum=Datum(datum))
+    click.echo(f"device {device_id} speaks {datum}")
 
 
 @device.command("list")

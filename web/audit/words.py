@@ -26,6 +26,7 @@ KINDS: Mapping[str, LazyString] = {
     "device_enrolled": _l("Device enrolled"),
     "device_revoked": _l("Device revoked"),
     "device_rotated": _l("Device given a new secret"),
+    "device_datum": _l("Map datum of a device stated"),
     "ticket_opened": _l("One-time link of a device opened"),
     "audit_exported": _l("Audit trail exported"),
     "carrier_consent_recorded": _l("Consent to be located by the carrier recorded"),
