@@ -6,7 +6,7 @@ have equal length. A test holds each route against its type.
 
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 GeoJson = dict[str, Any]
 """A GeoJSON object, lon before lat."""
@@ -62,16 +62,60 @@ class LiveAlert(Struct):
 
 
 class LiveSnapshot(Struct):
-    """The live picture; `cursor` is where the stream goes on, null while the feed is down."""
+    """The live picture; `cursor` is where the stream goes on, null while the feed is down.
+
+    Of very many people only counts come: `many` is true and `people` null then; windows,
+    cells and pages have routes of their own.
+    """
 
     as_of: float
     cursor: str | None
+    many: bool
     thresholds: Thresholds
-    people: LivePeople
+    people: LivePeople | None
     counts: dict[str, int]
     rostered: int
     covered: int
     alerts: list[LiveAlert]
+
+
+class LiveSquares(Struct):
+    """People by square of the map, each with the middle of those inside."""
+
+    lon: list[float]
+    lat: list[float]
+    people: list[int]
+    on_post: list[int]
+    off_post: list[int]
+    travelling: list[int]
+    stale: list[int]
+    no_signal: list[int]
+    off_duty: list[int]
+
+
+class LiveCells(Struct):
+    """Counts of a window."""
+
+    as_of: float
+    cells: LiveSquares
+
+
+class LiveView(Struct):
+    """The people in a window; null where there are too many to draw them one by one."""
+
+    as_of: float
+    cursor: str | None
+    too_many: bool
+    people: LivePeople | None
+
+
+class LivePage(Struct):
+    """A page of the list, from the row `from` on."""
+
+    as_of: float
+    total: int
+    first: int = field(name="from")
+    people: LivePeople = field()
 
 
 class LiveTrail(Struct):

@@ -1,12 +1,13 @@
 """Where people in scope are now: one statement, columns out; public through `queries`."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Interval, Select, and_, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Interval, Row, Select, and_, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Session
 
@@ -90,22 +91,35 @@ def live_map(session: Session, scope: Select[UUID], *, now: datetime) -> LiveMap
     tenant = next(iter(policies.rows), 0)
     limits = policies.at(tenant, now)
     thresholds = LiveThresholds(limits.stale_s, limits.no_signal_s)
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     counts: Counter[str] = Counter({status.value: 0 for status in LiveStatus})
-    rostered = covered = 0
-    for row in session.execute(_query(scope, now)):
-        on_duty = row.entry_id is not None
+    rows = session.execute(live_query(scope, now)).all()
+    columns = columns_of(rows, now=now, thresholds=thresholds)
+    for status in columns["status"]:
+        counts[status] += 1
+    return LiveMap(
+        as_of=now,
+        thresholds=thresholds,
+        people=columns,
+        counts=dict(counts),
+        rostered=sum(post is not None for post in columns["post_id"]),
+        covered=counts[LiveStatus.ON_POST.value],
+    )
+
+
+def columns_of(
+    rows: Iterable[Row[Any]], *, now: datetime, thresholds: LiveThresholds
+) -> dict[str, list[Any]]:
+    """Return rows of `live_query` as columns by name of `COLUMNS`."""
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for row in rows:
         status = live_status(
-            on_duty=on_duty,
+            on_duty=row.entry_id is not None,
             presence=row.state,
             finding_id=row.finding_id,
             fixed_at=row.fixed_at,
             now=now,
             thresholds=thresholds,
         )
-        counts[status.value] += 1
-        rostered += row.post_id is not None
-        covered += status is LiveStatus.ON_POST
         for name, value in (
             ("id", str(row.id)),
             ("name", row.name),
@@ -127,14 +141,7 @@ def live_map(session: Session, scope: Select[UUID], *, now: datetime) -> LiveMap
             ("finding_id", _text(row.finding_id)),
         ):
             columns[name].append(value)
-    return LiveMap(
-        as_of=now,
-        thresholds=thresholds,
-        people=columns,
-        counts=dict(counts),
-        rostered=rostered,
-        covered=covered,
-    )
+    return columns
 
 
 def trail(
@@ -230,7 +237,8 @@ def _on_duty(now: datetime, begun_by: datetime) -> ColumnElement[bool]:
     )
 
 
-def _query(scope: Select[UUID], now: datetime) -> Select[Any]:
+def live_query(scope: Select[UUID], now: datetime) -> Select[Any]:
+    """Return the SQL of the live picture: a row a person of a scope, by name."""
     duty, lp, pn = roster_entries, LastPosition.__table__, PresenceNow.__table__
     of_this_duty = and_(
         lp.c.tenant_id == duty.c.tenant_id,

@@ -7,7 +7,7 @@ to bounded queues. A queue that overflows is dropped with a reset, never silentl
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
@@ -35,14 +35,22 @@ class Subscription:
     queue: Queue[StoredEvent] = field(default_factory=lambda: Queue(QUEUE_SIZE))
     lost: bool = False
     """Events were dropped or are gone: the reader must start over from a snapshot."""
+    wants: Callable[[StoredEvent], bool] | None = None
+    """Asked of each event before it is queued; None wants them all. Never asked of resets."""
+    passed_id: str | None = None
+    """Place of the newest event that was not wanted."""
     crowded_out: bool = False
     """The account opened more streams than it may; this one, the oldest, has to end."""
 
     def take(self, timeout_s: float) -> StoredEvent | None:
         """Return the next event, None when none came in time; events come once, in order."""
+        # Read before the queue: whatever came before this place is queued already.
+        passed_id = self.passed_id
         try:
             event = self.queue.get(timeout=timeout_s)
         except Empty:
+            if passed_id is not None and _later(passed_id, self.last_id):
+                self.last_id = passed_id
             return None
         if event.type is not LiveType.RESET and not _later(event.id, self.last_id):
             return None
@@ -73,12 +81,22 @@ class Hub:
 
     @contextmanager
     def subscribe(
-        self, tenant_id: int, account_id: UUID, *, after_id: str | None
+        self,
+        tenant_id: int,
+        account_id: UUID,
+        *,
+        after_id: str | None,
+        wants: Callable[[StoredEvent], bool] | None = None,
     ) -> Iterator[tuple[Subscription, list[StoredEvent]]]:
         """Join a tenant's events, after a place in the stream or from now on.
 
         An account that holds as many streams as it may loses its oldest one: often that
         one's browser is gone already, which shows only when something is written to it.
+
+        Parameters
+        ----------
+        wants : keeps events out of the queue that this connection would not send anyway; runs
+            in the reader's thread for every event, so it has to be quick.
 
         Yields
         ------
@@ -89,7 +107,7 @@ class Hub:
         ------
         redis.exceptions.RedisError : the feed is down.
         """
-        subscription = Subscription(tenant_id, cursor(self._redis, tenant_id))
+        subscription = Subscription(tenant_id, cursor(self._redis, tenant_id), wants=wants)
         self._join(subscription, (tenant_id, account_id))
         self._wake.set()
         try:
@@ -185,10 +203,19 @@ class Hub:
                 if event.tenant_id in self._cursors:
                     self._cursors[event.tenant_id] = event.id
                 for subscription in self._subscribers.get(event.tenant_id, ()):
+                    if not _wanted(event, subscription):
+                        subscription.passed_id = event.id
+                        continue
                     try:
                         subscription.queue.put_nowait(event)
                     except Full:
                         subscription.lost = True
+
+
+def _wanted(event: StoredEvent, subscription: Subscription) -> bool:
+    if event.type is LiveType.RESET or subscription.wants is None:
+        return True
+    return subscription.wants(event)
 
 
 def _later(candidate: str, reference: str) -> bool:

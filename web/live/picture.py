@@ -59,7 +59,11 @@ def as_json(live: LiveMap) -> dict[str, Any]:
 
 def seen(live: LiveMap) -> list[UUID]:
     """Return whose position a live map shows; the others were not looked at."""
-    columns = live.people
+    return placed(live.people)
+
+
+def placed(columns: Mapping[str, list[Any]]) -> list[UUID]:
+    """Return the people of live columns whose position is in them."""
     return [
         UUID(person_id)
         for person_id, lon in zip(columns["id"], columns["lon"], strict=True)

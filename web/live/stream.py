@@ -9,13 +9,15 @@ import orjson
 from flask import Blueprint, Response, current_app, request
 from redis.exceptions import RedisError
 
-from server.errors import Unauthenticated, Unavailable
+from server.errors import InvalidInput, Unauthenticated, Unavailable
 from server.http.context import principal, runtime
 from server.http.cookies import session_token
 from server.http.markers import policy
 from server.people.rules import Action
+from server.tracking.hexagons import Box
 from server.tracking.live import LiveType, StoredEvent
 from web.live.hub import Hub, Subscription
+from web.live.sight import WindowWatch
 from web.live.watch import Watch
 
 stream_blueprint = Blueprint("live_stream", __name__)
@@ -34,21 +36,36 @@ def events() -> Response:
     of a snapshot) says where to go on; without either the stream begins now. The event
     `reset` asks for a new snapshot, `closed` says that the session is over, `crowded` that
     the account opened more streams than it may and this one, the oldest, has to go.
+
+    With the parameter `view` (west,south,east,north, or `none`) only people in that window
+    are told of, and alerts of everybody in scope.
     """
     viewer, token, parts = principal(), session_token(), runtime()
     if token is None:
         raise Unauthenticated
     after_id = request.headers.get("Last-Event-ID") or request.args.get("from") or None
-    watch = Watch(parts.sessions, parts.clock, token)
+    view = request.args.get("view")
+    if view is None:
+        watch, wants = Watch(parts.sessions, parts.clock, token), None
+    else:
+        box = Box.parse(view)
+        if box is None and view != "none":
+            raise InvalidInput(fields={"view": "malformed"})
+        watch = WindowWatch(parts.sessions, parts.clock, token, box=box)
+        wants = watch.wants
     if not watch.still_open():
         raise Unauthenticated
     stack = ExitStack()
     try:
-        joined = _hub().subscribe(viewer.tenant_id, viewer.account_id, after_id=after_id)
+        joined = _hub().subscribe(
+            viewer.tenant_id, viewer.account_id, after_id=after_id, wants=wants
+        )
         subscription, missed = stack.enter_context(joined)
     except RedisError as error:
         raise Unavailable("live feed") from error
     stack.callback(watch.close)
+    if wants is not None:
+        missed = [e for e in missed if e.type is LiveType.RESET or wants(e)]
     body = _body(stack, _hub(), subscription, missed, watch)
     response = Response(body, mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"

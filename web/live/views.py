@@ -1,10 +1,12 @@
 """Page and JSON of the live map."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, render_template, request, url_for
 from redis.exceptions import RedisError
+from sqlalchemy.orm import Session
 
 from server.audit.services import Purpose, record_looks
 from server.http.context import now, principal, runtime, transaction
@@ -14,9 +16,17 @@ from server.people.policy import employees_in_scope, scoped_employee, units_in_s
 from server.people.rules import Action, may_for_others
 from server.posts.queries import list_posts
 from server.tracking.live import cursor
+from server.tracking.live_many import (
+    MANY,
+    live_cells,
+    live_counts,
+    live_page,
+    live_view,
+    people_in_scope,
+)
 from server.tracking.queries import live_map, trail
 from web import answers
-from web.live import picture
+from web.live import many, picture
 from web.tables import TableState, csv_response
 
 blueprint = Blueprint("live", __name__, template_folder="templates")
@@ -55,8 +65,11 @@ def snapshot() -> dict[str, Any]:
     after = _cursor(viewer.tenant_id)
     with transaction() as session:
         scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
-        live = live_map(session, scope, now=at)
         alerts = picture.open_alerts(session, viewer, now=at)
+        if people_in_scope(session, scope) > MANY:
+            found = live_counts(session, scope, now=at)
+            return {"cursor": after, "alerts": alerts, **many.as_json(found, at)}
+        live = live_map(session, scope, now=at)
         record_looks(
             session,
             viewer,
@@ -65,7 +78,74 @@ def snapshot() -> dict[str, Any]:
             "live_map",
             now=at,
         )
-    return {"cursor": after, "alerts": alerts, **picture.as_json(live)}
+    return {"cursor": after, "alerts": alerts, "many": False, **picture.as_json(live)}
+
+
+@blueprint.get("/api/live/cells")
+@policy(Action.VIEW_LIVE)
+@describe(
+    "People of a window counted by squares of the map, for very many people",
+    query={"box": many.BOX, "zoom": many.ZOOM, "s": many.STATUSES},
+    answer=answers.LiveCells,
+    errors=(400,),
+)
+def cells() -> dict[str, Any]:
+    """Count people by squares; the numbers are exact, nobody is named."""
+    viewer, at = principal(), now()
+    box, zoom, statuses = many.window(request.args)
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
+        found = live_cells(session, scope, now=at, zoom=zoom, box=box, statuses=statuses)
+        many.note_counts(session, viewer, people=sum(found["people"]), now=at)
+    return {"as_of": at.timestamp(), "cells": found}
+
+
+@blueprint.get("/api/live/view")
+@policy(Action.VIEW_LIVE)
+@describe(
+    "The people in a window as columns, or that there are too many to draw",
+    query={"box": many.BOX},
+    answer=answers.LiveView,
+    errors=(400,),
+)
+def view() -> dict[str, Any]:
+    """Return the people in a window, and the place in the stream to go on from."""
+    viewer, at = principal(), now()
+    box, _zoom, _statuses = many.window(request.args)
+    after = _cursor(viewer.tenant_id)
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
+        people = live_view(session, scope, now=at, box=box)
+        if people is not None:
+            _looked(session, people, at)
+    return {"as_of": at.timestamp(), "cursor": after, "too_many": people is None, "people": people}
+
+
+@blueprint.get("/api/live/list")
+@policy(Action.VIEW_LIVE)
+@describe(
+    "Some of the people who match, the most urgent first",
+    query={"s": many.STATUSES, "q": {"type": "string"}, "from": {"type": "integer"}},
+    answer=answers.LivePage,
+    errors=(400,),
+)
+def listed() -> dict[str, Any]:
+    """Return a page of the list of very many people."""
+    viewer, at = principal(), now()
+    statuses, words, offset = many.asked(request.args)
+    with transaction() as session:
+        scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
+        total, people = live_page(
+            session,
+            scope,
+            now=at,
+            statuses=statuses,
+            words=words,
+            offset=offset,
+            limit=many.PAGE,
+        )
+        _looked(session, people, at)
+    return {"as_of": at.timestamp(), "total": total, "from": offset, "people": people}
 
 
 @blueprint.get("/api/live/trail/<uuid:employee_id>")
@@ -112,6 +192,17 @@ def table() -> str | Response:
         return csv_response("live", picture.CSV_HEADER, (picture.csv_row(row) for row in rows))
     shown = rows[state.offset : state.offset + state.size]
     return render_template("live/table.html", table=state, rows=shown, count=len(rows), as_of=at)
+
+
+def _looked(session: Session, people: dict[str, list[Any]], at: datetime) -> None:
+    record_looks(
+        session,
+        principal(),
+        picture.placed(people),
+        Purpose.LIVE_SUPERVISION,
+        "live_map",
+        now=at,
+    )
 
 
 def _cursor(tenant_id: int) -> str | None:

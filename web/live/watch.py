@@ -31,7 +31,7 @@ from server.tracking.queries import DutySpan, LiveStatus, duty_spans
 
 RECHECK_S: Final = 3.0
 """Sign-out, revoked roles and moves end a person's events within 5 s: this, plus a margin."""
-_AHEAD: Final = timedelta(seconds=10)
+AHEAD: Final = timedelta(seconds=10)
 """Shifts that begin before the next reading are known in time for their first position."""
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -72,7 +72,8 @@ class Watch:
             principal = load_principal(session, self._clock, self._token, touch=False)
             if principal is None or not may_somewhere(principal, Action.VIEW_LIVE):
                 return False
-            self._scope, self._viewer = _scope(session, principal, self._clock.now()), principal
+            self._scope = self._read_scope(session, principal, self._clock.now())
+            self._viewer = principal
         self._sent.clear()
         self._checked_s = started_s
         return True
@@ -106,6 +107,9 @@ class Watch:
                 self._record_looks(session)
         self._sent.clear()
 
+    def _read_scope(self, session: Session, principal: Principal, now: datetime) -> Scope:
+        return _scope(session, principal, now)
+
     def _due(self) -> set[UUID]:
         """Return whose position was sent and has not been recorded within the hour."""
         since = self._clock.now() - COALESCE
@@ -125,7 +129,7 @@ def _says_off_duty(event: StoredEvent) -> bool:
 
 def _scope(session: Session, principal: Principal, now: datetime) -> Scope:
     live = duty_spans(
-        session, employees_in_scope(principal, Action.VIEW_LIVE, now=now), now=now, ahead=_AHEAD
+        session, employees_in_scope(principal, Action.VIEW_LIVE, now=now), now=now, ahead=AHEAD
     )
     # Today the same roles give both; one statement less for each open map every few seconds.
     same = granting_units(principal, Action.VIEW_LIVE) == granting_units(
