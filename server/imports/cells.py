@@ -87,14 +87,14 @@ def line_of(value: Value, *, longest: int) -> str | None:
 def code_of(value: Value, *, longest: int = 40) -> str | None:
     """Return a number people carry as their name: a staff or customer number.
 
-    Raises
-    ------
-    BadCell : as `text_of`; `id_rounded` also for text such as ``1.0E+17``.
+    Raises as `text_of`. Whether it `looks_rounded` matters only where nobody has it.
     """
-    text = line_of(value, longest=longest)
-    if text is not None and _SCIENTIFIC.fullmatch(text):
-        raise BadCell("id_rounded", text=text)
-    return text
+    return line_of(value, longest=longest)
+
+
+def looks_rounded(text: str) -> bool:
+    """Tell whether a number reads like ``1.0E+17``: what spreadsheets make of long ones."""
+    return _SCIENTIFIC.fullmatch(text) is not None
 
 
 def date_of(value: Value) -> date | None:
@@ -154,7 +154,9 @@ def phone_of(value: Value) -> str | None:
     ------
     BadCell : `bad_phone`, `id_rounded` when a spreadsheet has lost digits.
     """
-    text = code_of(value, longest=60)
+    text = line_of(value, longest=60)
+    if text is not None and looks_rounded(text):
+        raise BadCell("id_rounded", text=text)
     return None if text is None else plain_phone(text)
 
 

@@ -6,7 +6,15 @@ from datetime import date
 from functools import partial
 from uuid import UUID
 
-from server.imports.cells import BadCell, code_of, date_of, line_of, phone_of, plain_phone
+from server.imports.cells import (
+    BadCell,
+    code_of,
+    date_of,
+    line_of,
+    looks_rounded,
+    phone_of,
+    plain_phone,
+)
 from server.imports.planning import Planned, Reader, Task, planned, shown
 from server.imports.table import Row
 from server.imports.unit_paths import UnitBook
@@ -104,6 +112,8 @@ class EmployeePlanner:
         if number is None:
             return reader.refused(label)
         if known is None:
+            if looks_rounded(number):
+                reader.refuse("number", "id_rounded", text=number)
             return self._plan_hire(reader, number, label)
         if known.unit_id not in self._book.allowed:
             reader.refuse("number", "number_elsewhere")

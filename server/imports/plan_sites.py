@@ -6,7 +6,7 @@ from functools import partial
 from uuid import UUID
 
 from server.errors import InvalidInput
-from server.imports.cells import code_of, line_of, number_of, yes_of
+from server.imports.cells import code_of, line_of, looks_rounded, number_of, yes_of
 from server.imports.places import Places, geometry_text
 from server.imports.planning import Planned, Reader, Task, planned, shown
 from server.imports.table import Row
@@ -78,6 +78,8 @@ class SitePlanner:
         if before is not None and before.unit_id not in self._book.allowed:
             reader.refuse("number", "number_elsewhere")
             return reader.refused(label)
+        if before is None and looks_rounded(number):
+            reader.refuse("number", "id_rounded", text=number)
         facts = self._facts(reader, number, before)
         if facts is None or reader.problems:
             return reader.refused(label)
