@@ -45,8 +45,8 @@ def archive_of(
 
     `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `looks.csv`,
     `roster.csv`, `excusals.json`, `ledger.json`, `refused.json` (counts of messages that were
-    not stored), `device_events.json`, `presence.json`, `days.json` (outlines with stops and
-    trips), `last_position.json` and `fixes/` by local date.
+    not stored), `device_events.json`, `radio_reports.json`, `presence.json`, `days.json`
+    (outlines with stops and trips), `last_position.json` and `fixes/` by local date.
 
     Parameters
     ----------

@@ -82,6 +82,24 @@ def test_strays_move_from_the_default_partition_into_their_week(owner: Engine) -
         }
 
 
+def test_radio_reports_move_and_go_with_their_weeks(owner: Engine) -> None:
+    insert = text(
+        "INSERT INTO radio_reports (tenant_id, device_id, fixed_at, msg_key, employee_id,"
+        " received_at, cells, wifi, has_fix, via) VALUES (1, gen_random_uuid(), :at, 1,"
+        " gen_random_uuid(), :at, '[]', '[]', false, 'http')"
+    )
+    where = text("SELECT fixed_at, tableoid::regclass::text FROM radio_reports")
+    with owner.begin() as connection:
+        for at in (NOW, NOW - timedelta(days=31)):
+            connection.execute(insert, {"at": at})
+    assert run(owner, NOW).moved_rows == 1
+    with owner.begin() as connection:
+        assert connection.execute(where).all() == [(NOW, "radio_reports_y2026_w47")]
+    run(owner, datetime(2026, 12, 23, tzinfo=UTC))
+    with owner.begin() as connection:
+        assert connection.execute(where).all() == []
+
+
 def test_raw_fixes_live_thirty_days_and_not_a_day_less(owner: Engine) -> None:
     run(owner, NOW)
     with owner.begin() as connection:
