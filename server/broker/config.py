@@ -91,7 +91,9 @@ def render_config(config: BrokerConfig) -> str:
         "persistence true",
         f"persistence_location {config.data_directory}/",
         f"autosave_interval {config.autosave_interval_s}",
-        "persistent_client_expiration 30d",
+        # No persistent_client_expiration: mosquitto 2.0.11 enters a session twice into its list
+        # of those to expire when the password file is read again, and crashes over it later.
+        # What an idle session holds is little: commands to phones expire by themselves.
         "sys_interval 2",
         "set_tcp_nodelay true",
         "connection_messages true",

@@ -233,3 +233,9 @@ def _old_tls() -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     return context
+
+
+def test_sessions_do_not_expire_because_the_broker_would_crash_over_it() -> None:
+    # Seen with 2.0.11: restart with durable sessions, read a password file that lacks some of
+    # them, let one come back: a segmentation fault. Without the setting it does not happen.
+    assert "persistent_client_expiration" not in render_config(production_config())
