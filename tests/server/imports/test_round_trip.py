@@ -51,12 +51,12 @@ TRAPS = (
 )
 
 anything = st.one_of(
-    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20),
     st.builds(str.__add__, st.sampled_from(TRAPS), st.text("ab,;\n'\"=甲", max_size=5)),
 )
 # What a name of a place may hold in every format, XML included.
 printable = st.one_of(
-    st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn")), max_size=20),
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=20),
     st.builds(str.__add__, st.sampled_from(TRAPS), st.text("ab,;'\"=/\\<&#甲", max_size=5)),
 ).map(lambda text: text.replace("\t", "").replace("\r", "").strip())
 
