@@ -204,7 +204,8 @@ def test_production_configuration_runs_with_tls(chaos_stack: Stack) -> None:
     program = find_program("mosquitto", package="mosquitto")
     daemon.start([str(program), "-c", str(folder / "mosquitto.conf")], cwd=folder)
     try:
-        assert daemon.wait_ready(lambda: answers(device_port), timeout_s=10), daemon.log_tail()
+        both = (device_port, service_port)
+        assert daemon.wait_ready(lambda: all(map(answers, both)), timeout_s=10), daemon.log_tail()
         trust = ssl.create_default_context(cafile=str(folder / "tls_certificate"))
         known = chaos_stack.credentials
         with (
