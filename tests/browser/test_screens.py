@@ -26,7 +26,10 @@ PAGES = {
         "/excusals",
     ),
     "hr": ("/roster?w=2026-11-18", "/organisation", "/devices"),
-    "admin": ("/devices/new", "/devices/{phone}", "/organisation/accounts", "/posts"),
+    "admin": (
+        *("/devices/new", "/devices/{phone}", "/organisation/accounts", "/posts"),
+        *("/carriers", "/carriers/new", "/carriers/consents"),
+    ),
     "employee": ("/me", "/alerts", "/people"),
     "finance": ("/me", "/tracks", "/roster"),
     "auditor": ("/audit", "/audit/security"),

@@ -165,7 +165,8 @@ def test(provider_id: UUID) -> AnyResponse:
                 "ok",
             )
         else:
-            flash(f"{words.refusal(said.code.value)} {said.detail}".strip(), "danger")
+            known = (words.refusal(said.code.value), words.detail(said.detail))
+            flash(" ".join(known).strip(), "danger")
     return redirect(url_for("carriers.show", provider_id=provider_id), 303)
 
 
@@ -192,6 +193,7 @@ def consents() -> str:
         count=len(shown),
         total=len(found),
         words=words,
+        zone=ZoneInfo(viewer.zone),
         today=now().astimezone(ZoneInfo(viewer.zone)).date(),
     )
 

@@ -37,7 +37,7 @@ DATUMS: Mapping[str, LazyString] = {
 
 BREAKERS: Mapping[BreakerState, tuple[LazyString, str]] = {
     BreakerState.CLOSED: (_l("Answers"), "ok"),
-    BreakerState.OPEN: (_l("Left alone"), "danger"),
+    BreakerState.OPEN: (_l("Paused after faults"), "danger"),
     BreakerState.TRIAL: (_l("On trial"), "warn"),
 }
 
@@ -109,12 +109,32 @@ _ERRORS: Mapping[str, LazyString] = {
 }
 
 
+_DETAILS: Mapping[str, LazyString] = {
+    "the name was not resolved in time": _l("its name was not resolved in time"),
+    "the name cannot be resolved": _l("its name cannot be resolved"),
+    "the name leads into a private network": _l("its name leads into a private network"),
+    "no whole answer in time": _l("no whole answer came in time"),
+    "the connection was closed without an answer": _l("it closed the connection without a word"),
+    "the answer was cut off": _l("the answer was cut off"),
+    "compressed, which was not asked for": _l("the answer was compressed unasked"),
+    "from before duty": _l("from before duty"),
+    "without a time": _l("without a time"),
+    "it was given for another number": _l("consent was given for another number"),
+}
+
+
+def detail(text: str | None) -> str:
+    """Return what is known beyond the outcome: our own words translated, a carrier's as is."""
+    found = _DETAILS.get(text or "")
+    return str(found) if found is not None else text or ""
+
+
 def outcome(code: str | None) -> str:
     """Return what came of a request, from its column."""
     if code is None:
         return _("No answer yet")
     if code == "ok":
-        return _("Position")
+        return _("Position received")
     if code == "cached":
         return _("An earlier answer was shown")
     return refusal(code)
