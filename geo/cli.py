@@ -1,7 +1,6 @@
 """Commands on files: track, presence and datum. File in, JSON out, no server."""
 
 import csv
-import importlib.util
 import json
 import math
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from functools import wraps
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 import click
@@ -24,7 +24,9 @@ from geo.offpost import OffPostInterval, detect_off_post
 from geo.policy import Policy
 from geo.presence import PresenceInterval, detect_presence
 from geo.quality import flag_series
+from geo.roads import Profile, Roads
 from geo.trajectory import Segment, Trajectory, Trip, reconstruct_day, segment_to_json
+from geo.valhalla_roads import ValhallaRoads
 from geo.verdict import canonical_json
 
 P = ParamSpec("P")
@@ -91,7 +93,7 @@ policy_option = click.option(
 @file_argument
 @click.option("--roads", metavar="TILES.tar", help="Valhalla tiles to match trips to roads.")
 @click.option(
-    "--profile", type=click.Choice(["auto", "bicycle", "pedestrian"]), default="auto",
+    "--profile", type=click.Choice([p.value for p in Profile]), default=Profile.AUTO.value,
     show_default=True, help="How the person moves; used with --roads.",
 )  # fmt: skip
 @click.option("--path", "with_path", is_flag=True, help="Add the line [lon, lat] of each trip.")
@@ -113,11 +115,11 @@ def track(
     Times are UTC, positions WGS-84 longitude and latitude in degrees, lengths metres,
     durations seconds.
     """
-    if roads is not None:
-        _refuse_roads(profile)
     policy = read_policy(policy_file)
     columns = flag_series(read_columns(file, datum), policy=policy.quality)
-    day = reconstruct_day(columns, policy=policy.track)
+    day = reconstruct_day(
+        columns, policy=policy.track, roads=read_roads(roads), profile=Profile(profile)
+    )
     write_answer(
         {
             "fixes": len(columns),
@@ -233,10 +235,9 @@ def _pair(row: list[str], number: int) -> tuple[float, float]:
     return lon, lat
 
 
-def _refuse_roads(profile: str) -> None:
-    if importlib.util.find_spec("valhalla") is None:
-        raise BadInput("--roads needs the package pyvalhalla, which is not installed")
-    raise BadInput(f"--roads: matching to {profile} roads is not in this version")
+def read_roads(tiles: str | None) -> Roads | None:
+    """Road network in a tar of Valhalla tiles, if one is given."""
+    return None if tiles is None else ValhallaRoads(Path(tiles))
 
 
 def read_policy(name: str | None) -> Policy:
@@ -281,6 +282,8 @@ def _segment(segment: Segment, day: Trajectory, *, with_path: bool) -> dict[str,
 
 
 def _path(trip: Trip, day: Trajectory) -> list[list[float]]:
+    if trip.path:
+        return [[round(x, 6), round(y, 6)] for x, y in trip.path]
     part = slice(trip.first, trip.last + 1)
     lon, lat = day.track.fixes.lon_deg[part].tolist(), day.track.fixes.lat_deg[part].tolist()
     return [[round(x, 6), round(y, 6)] for x, y in zip(lon, lat, strict=True)]

@@ -105,6 +105,13 @@ class TrackPolicy:
     """How much longer for each radian that the line turns about the step ..."""
     turn_s: float = 38.0
     """... reached with this time constant."""
+    match_min_m: float = 200.0
+    """Shorter trips are not matched to roads: their ends matter more than their way."""
+    match_beyond_share: float = 0.10
+    """A matched way is believed within the interval of the trace, widened by this share."""
+    match_spread_share: float = 0.03
+    match_end_m: float = 60.0
+    """Room of a matched length: a share of it, and metres between door and road."""
     spread_share: float = 0.01
     """Share of the length that the high end adds for what nobody can know."""
 

@@ -79,6 +79,15 @@ def trip_distance(
     return DistanceInterval(low, mid, 2.0 * mid - low + policy.spread_share * mid)
 
 
+def along_roads(
+    matched_m: float, traced: DistanceInterval, *, policy: TrackPolicy
+) -> DistanceInterval:
+    """Length of a trip that was matched to roads, with the room that the matching leaves."""
+    room = policy.match_spread_share * matched_m + policy.match_end_m
+    low = max(matched_m - room, min(traced.low_m, matched_m) * (1.0 - policy.match_spread_share))
+    return DistanceInterval(min(low, matched_m), matched_m, matched_m + room)
+
+
 def detour(step_s: FloatArray, turn_rad: FloatArray, policy: TrackPolicy) -> FloatArray:
     """Length of a way over the straight step between two fixes on it, ``(n,)``, 1 or more.
 

@@ -27,10 +27,11 @@ NOT_PURE = {
     "urllib",
 }
 GEO_DOORS = {
-    "geo.cli": {"click"},
+    "geo.cli": {"click", "pathlib"},
     "geo.cells_cli": {"click"},
     "geo.visits_cli": {"click"},
     "geo.files": {"pathlib"},
+    "geo.valhalla_roads": {"pathlib", "tempfile", "valhalla"},
 }
 """The commands on files live beside the core; the core itself may not use them."""
 CLOCK_CALLS = {"now", "today", "utcnow"}

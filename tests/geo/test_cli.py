@@ -228,7 +228,7 @@ def test_bad_input_is_one_line_and_status_2(post: str, tmp_path: Path) -> None:
     assert "no fixes" in refused("track", "-", stdin='{"_type":"lwt"}')
     assert "--bogus" in refused("track", "-", "--bogus", stdin=good)
     assert "FILE" in refused("track")
-    assert "pyvalhalla" in refused("track", "-", "--roads", "tiles.tar", stdin=good)
+    assert "no such file" in refused("track", "-", "--roads", "tiles.tar", stdin=good)
     assert "nonsense" in refused("track", "-", "--datum", "nonsense", stdin=good)
     assert "No such file" in refused("track", "-", "--policy", "absent.json", stdin=good)
     assert "intersection" in refused(

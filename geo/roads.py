@@ -1,0 +1,49 @@
+"""What the core asks of a road network; who answers is not its business."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from geo.distance import FloatArray
+
+
+class Profile(StrEnum):
+    """How a person moves; decides which ways may be used. Values are Valhalla's costings."""
+
+    AUTO = "auto"
+    BICYCLE = "bicycle"
+    PEDESTRIAN = "pedestrian"
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A way along roads.
+
+    Attributes
+    ----------
+    length_m : metres along the roads.
+    path : ``(lon, lat)`` vertices, WGS-84 degrees, in the order of travel.
+    """
+
+    length_m: float
+    path: tuple[tuple[float, float], ...]
+
+
+class Roads(Protocol):
+    """A road network that can match traces and find ways."""
+
+    def match(
+        self,
+        lon_deg: FloatArray,
+        lat_deg: FloatArray,
+        epoch_s: FloatArray,
+        accuracy_m: FloatArray,
+        *,
+        profile: Profile,
+    ) -> Matched | None:
+        """Return the likeliest way along roads through ``(n,)`` fixes; None when there is none."""
+        ...
+
+    def shortest(self, places: list[tuple[float, float]], *, profile: Profile) -> Matched | None:
+        """Return the shortest way through ``(lon, lat)`` places in order; None without one."""
+        ...
