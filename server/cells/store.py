@@ -63,8 +63,12 @@ def copy_cells(copy: psycopg.Copy, cells: CellColumns, *, source_id: int) -> Non
 
 
 def copy_statement(table: str) -> str:
-    """Return the COPY that takes what `copy_cells` sends, between `HEADER` and `TRAILER`."""
-    return f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT binary)"
+    """Return the COPY that takes what `copy_cells` sends, between `HEADER` and `TRAILER`.
+
+    The table was made by the same transaction, so its rows can be frozen at once: nobody has
+    to look again later whether they may be seen.
+    """
+    return f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT binary, FREEZE)"
 
 
 HEADER, TRAILER = _HEADER, _TRAILER
