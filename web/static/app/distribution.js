@@ -141,7 +141,7 @@ function draw() {
     place.textContent = number.format(name === "people" ? answer.people : answer.statuses[name]);
   }
   find("[data-sum]").textContent = [
-    tn("%(num)d person on duty", "%(num)d people on duty", answer.people),
+    tn("%(num)d person on duty", "%(num)d people on duty", answer.people, { num: number.format(answer.people) }),
     answer.placed < answer.people && !map.box() ? t("%(count)s without a known place", { count: number.format(answer.people - answer.placed) }) : null,
     answer.provisional && !answer.is_now ? t("the last minutes are provisional") : null,
   ].filter(Boolean).join(" · ");
@@ -242,7 +242,7 @@ function selectCell(id) {
   const row = answer && rowsOf(answer.cells).find((each) => each.id === view.cell);
   map.select(view.cell, row?.centre);
   find("[data-detail]").hidden = !row;
-  if (row) find("[data-detail]").textContent = [tn("%(num)d person here", "%(num)d people here", row.people), facts(row)].join(": ");
+  if (row) find("[data-detail]").textContent = [tn("%(num)d person here", "%(num)d people here", row.people, { num: number.format(row.people) }), facts(row)].join(": ");
   for (const node of page.querySelectorAll("[data-cell]")) {
     const on = node.dataset.cell === view.cell;
     node.setAttribute("aria-pressed", String(on));

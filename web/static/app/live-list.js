@@ -12,6 +12,7 @@ export class LiveList {
   #index = new Map();
   #rows = new Map();
   #pressed = false;
+  #need = null;
 
   /** `box` scrolls and is the listbox; `onSelect(id, {open})` hears the reader's choice. */
   constructor(box, { now, words, onSelect }) {
@@ -38,6 +39,16 @@ export class LiveList {
   show(people) {
     this.#people = people;
     this.#index = new Map(people.map((person, i) => [person.id, i]));
+    this.inner.style.height = `${people.length * ROW}px`;
+    this.#paint(true);
+  }
+
+  /** Show rows of which only some are known; `need(from, to)` hears which are in sight. */
+  showSparse(people, need) {
+    this.#need = need;
+    this.#people = people;
+    this.#index = new Map();
+    people.forEach((person, i) => this.#index.set(person.id, i));
     this.inner.style.height = `${people.length * ROW}px`;
     this.#paint(true);
   }
@@ -78,7 +89,7 @@ export class LiveList {
     if (event.key in steps && this.#people.length) {
       event.preventDefault();
       const next = Math.min(Math.max(steps[event.key], 0), this.#people.length - 1);
-      this.onSelect(this.#people[next].id);
+      if (this.#people[next]) this.onSelect(this.#people[next].id);
     } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
       event.preventDefault();
       this.onSelect(this.#selected, { open: true });
@@ -89,11 +100,14 @@ export class LiveList {
     if (this.#pressed && renew) return;
     const from = Math.max(0, Math.floor(this.box.scrollTop / ROW) - SPARE);
     const to = Math.min(this.#people.length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / ROW) + SPARE);
+    this.#need?.(from, to);
     const rows = new Map();
-    this.#people.slice(from, to).forEach((person, k) => {
+    let k = -1;
+    this.#people.slice(from, to).forEach((person, at) => {
+      k += 1;
       const known = this.#rows.get(person.id);
-      const row = known && (!renew || known.dataset.look === this.#look(person, from + k)) ? known : this.#row(person, from + k);
-      row.style.transform = `translateY(${(from + k) * ROW}px)`;
+      const row = known && (!renew || known.dataset.look === this.#look(person, from + at)) ? known : this.#row(person, from + at);
+      row.style.transform = `translateY(${(from + at) * ROW}px)`;
       rows.set(person.id, row);
       // The order of the document is the order on the screen, for whoever reads by ear.
       if (this.inner.children[k] !== row) this.inner.insertBefore(row, this.inner.children[k] ?? null);

@@ -5,11 +5,13 @@ import { el, drawing } from "app/dom";
 import { t } from "app/i18n";
 
 const CLUSTER_MAX_ZOOM = 15;
+const DISC = [12, 32]; // radius of the smallest and largest disc of counts, CSS pixels
 const GAP_S = 300; // a longer silence is drawn as a gap, never as a way
 
 export class LiveMap {
   #shown = new Map(); // id → person as the filter lets through
   #posts = EMPTY;
+  #squares = EMPTY;
   #selected = null;
   #trail = null;
   #dirty = false;
@@ -27,12 +29,15 @@ export class LiveMap {
       install: (map) => this.#install(map), center: [24.944, 60.171], zoom: 14.5, minZoom: 3, maxZoom: 19,
     });
     const map = this.map;
-    for (const layer of ["people", "clusters"]) {
+    for (const layer of ["people", "clusters", "squares"]) {
       map.on("mouseenter", layer, () => { map.getCanvas().style.cursor = "pointer"; });
       map.on("mouseleave", layer, () => { map.getCanvas().style.cursor = ""; });
     }
     map.on("click", "people", (event) => this.onSelect(event.features[0].properties.id));
     map.on("click", "selected", (event) => this.onSelect(event.features[0].properties.id));
+    map.on("click", "squares", (event) => {
+      map.easeTo({ center: event.features[0].geometry.coordinates, zoom: map.getZoom() + 2, duration: calm() ? 0 : 300 });
+    });
     map.on("click", "clusters", (event) => this.#openCluster(event.features[0]));
     setInterval(() => this.#flush(), 500);
     // For tests and support: what the map really shows, by name of a source.
@@ -45,6 +50,42 @@ export class LiveMap {
     this.#shown = new Map(people.filter(placed).map((p) => [p.id, p]));
     this.#dirty = true;
     this.#flush();
+  }
+
+  /** Show counts by square instead of people: [{lon, lat, people, bad}]; none hides them. */
+  showSquares(squares) {
+    const most = Math.max(1, ...squares.map((each) => each.people));
+    this.#squares = {
+      type: "FeatureCollection",
+      features: this.#apart(squares, most).map(({ lon, lat, people, bad }) => ({
+        type: "Feature", properties: { people, bad, size: Math.min(1, Math.sqrt(people / most)) }, geometry: { type: "Point", coordinates: [lon, lat] },
+      })),
+    };
+    this.map?.getSource("squares")?.setData(this.#squares);
+  }
+
+  /** Join discs that would lie upon each other, the larger first; their sums stay exact. */
+  #apart(squares, most) {
+    if (!this.map) return squares;
+    const discs = [];
+    const size = (people) => DISC[0] + (DISC[1] - DISC[0]) * Math.sqrt(people / most);
+    for (const square of squares.toSorted((a, b) => b.people - a.people)) {
+      const at = this.map.project([square.lon, square.lat]);
+      const upon = discs.find((disc) => Math.hypot(disc.at.x - at.x, disc.at.y - at.y) < (size(disc.people) + size(square.people)) * 0.85);
+      if (!upon) discs.push({ ...square, at });
+      else {
+        upon.people += square.people;
+        upon.bad += square.bad;
+      }
+    }
+    return discs;
+  }
+
+  fitPoints(points) {
+    if (!this.map || !points.length) return;
+    const bounds = new maplibregl.LngLatBounds();
+    points.forEach((point) => bounds.extend(point));
+    this.map.fitBounds(bounds, { padding: this.#room(), maxZoom: 14, animate: false });
   }
 
   /** A shown person changed; drawn with the next half second's batch. */
@@ -133,7 +174,7 @@ export class LiveMap {
       const [found] = this.map.querySourceFeatures("selected", { filter: ["has", "id"] });
       return found?.geometry.coordinates ?? null;
     }
-    const seen = this.map.queryRenderedFeatures({ layers: ["people", "clusters"] });
+    const seen = this.map.queryRenderedFeatures({ layers: source === "squares" ? ["squares"] : ["people", "clusters"] });
     return seen.map((each) => each.properties);
   }
 
@@ -240,6 +281,19 @@ export class LiveMap {
     map.addLayer({
       id: "cluster-count", type: "symbol", source: "people", filter: ["has", "point_count"],
       layout: { "text-field": ["get", "point_count_abbreviated"], "text-font": FONTS, "text-size": 13, "text-allow-overlap": true },
+      paint: { "text-color": ink },
+    });
+    map.addSource("squares", { type: "geojson", data: this.#squares });
+    map.addLayer({
+      id: "squares", type: "circle", source: "squares",
+      paint: {
+        "circle-color": token("--surface"), "circle-opacity": 0.92, "circle-radius": ["interpolate", ["linear"], ["get", "size"], 0, DISC[0], 1, DISC[1]],
+        "circle-stroke-width": 3, "circle-stroke-color": ["case", [">", ["get", "bad"], 0], off, calmRing],
+      },
+    });
+    map.addLayer({
+      id: "squares-count", type: "symbol", source: "squares",
+      layout: { "text-field": ["number-format", ["get", "people"], {}], "text-font": FONTS, "text-size": ["interpolate", ["linear"], ["get", "size"], 0, 11, 1, 15], "text-allow-overlap": true, "symbol-sort-key": ["-", ["get", "people"]] },
       paint: { "text-color": ink },
     });
     const heading = ["case", ["==", ["get", "status"], "travelling"], ["coalesce", ["get", "course"], 0], 0];

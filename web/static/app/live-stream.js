@@ -19,6 +19,7 @@ export class LiveStream extends EventTarget {
     super();
     this.url = url;
     this.state = "waiting";
+    this.sight = null;
     addEventListener("online", () => this.#reopen());
     addEventListener("offline", () => this.#say("offline"));
     document.addEventListener("visibilitychange", () => {
@@ -26,9 +27,10 @@ export class LiveStream extends EventTarget {
     });
   }
 
-  /** Begin after a stream id, the cursor of a snapshot. */
-  start(cursor) {
+  /** Begin after a stream id, the cursor of a snapshot; `sight` is a window, "none", or all. */
+  start(cursor, sight = null) {
     this.#cursor = cursor;
+    this.sight = sight;
     this.#open();
     this.#watch ??= setInterval(() => {
       if (this.#source && performance.now() - this.#heard > SILENCE_MS) this.#lost();
@@ -45,6 +47,7 @@ export class LiveStream extends EventTarget {
     this.stop();
     const url = new URL(this.url, location.href);
     if (this.#cursor) url.searchParams.set("from", this.#cursor);
+    if (this.sight) url.searchParams.set("view", this.sight);
     const source = new EventSource(url);
     this.#source = source;
     source.onopen = () => {

@@ -51,6 +51,7 @@ function remember() {
   history.replaceState(null, "", text ? `?${text}` : location.pathname);
 }
 
+const number = new Intl.NumberFormat(locale);
 const collator = new Intl.Collator(locale === "zh-CN" ? "zh-u-co-pinyin" : locale, { numeric: true });
 const rank = Object.fromEntries(SEVERITY.map((status, i) => [status, i]));
 
@@ -66,18 +67,29 @@ const list = new LiveList(find("[data-people]"), { now: () => store.now(), words
 const map = new LiveMap({ words, onSelect: select });
 const alerts = new AlertPanel(find("[data-alerts]"), { store, links, mayReview: urls.mayReview === "1" && Boolean(urls.review), onSelect: select });
 
+let many = null; // with more people than a browser holds: windows and pages of them
+
 function render() {
+  if (many) {
+    many.render();
+    showCounts();
+    return;
+  }
   const shown = [...store.people.values()].filter(matches)
     .sort((a, b) => rank[a.status] - rank[b.status] || collator.compare(a.name, b.name));
   list.show(shown);
   map.show(shown);
-  const counts = store.counts();
+  showCounts(shown.length);
+}
+
+function showCounts(shown = many.total) {
+  const counts = many ? many.counts : store.counts();
   for (const chip of all("[data-status]")) {
-    chip.querySelector("[data-n]").textContent = String(counts[chip.dataset.status]);
+    chip.querySelector("[data-n]").textContent = number.format(counts[chip.dataset.status]);
     chip.setAttribute("aria-pressed", String(view.statuses.has(chip.dataset.status)));
   }
-  find("[data-empty]").hidden = shown.length > 0;
-  find("[data-shown]").textContent = tn("%(num)d person shown", "%(num)d people shown", shown.length);
+  find("[data-empty]").hidden = shown > 0;
+  find("[data-shown]").textContent = tn("%(num)d person shown", "%(num)d people shown", shown);
   find("[data-area]").hidden = !view.area;
   figures(counts);
 }
@@ -87,7 +99,7 @@ function figures(counts) {
   const heard = onDuty - counts.no_signal - counts.stale;
   const rostered = store.rostered ?? onDuty;
   const percent = (part, whole) => (whole ? `${Math.round((100 * part) / whole)}%` : "–");
-  find("[data-rostered]").textContent = String(rostered);
+  find("[data-rostered]").textContent = number.format(rostered);
   find("[data-rate]").textContent = percent(counts.on_post, rostered);
   find("[data-signal]").textContent = percent(heard, onDuty);
 }
@@ -104,7 +116,7 @@ function renderSoon() {
 }
 
 async function select(id, { open = false, fly = true } = {}) {
-  const person = store.people.get(id);
+  const person = many ? many.person(id) : store.people.get(id);
   if (!person) {
     toast(t("This person is not in your list now."), "warn");
     return;
@@ -175,10 +187,16 @@ function connection() {
   pill.querySelector("[data-clock]").textContent = store.asOf ? t("as of %(time)s", { time: clock(store.asOf, { zone: urls.zone }) }) : "";
 }
 
-async function snapshot() {
-  const answer = await fetchJson(urls.snapshot);
+async function snapshot(given = null) {
+  const answer = given ?? await fetchJson(urls.snapshot);
   store.rostered = answer.rostered;
   store.covered = answer.covered;
+  if (answer.many) {
+    const { ManyPeople } = await import("app/live-many");
+    many ??= new ManyPeople({ urls, store, stream, list, map, view, find, showCounts });
+    await many.begin(answer);
+    return;
+  }
   store.load(answer);
   stream.start(answer.cursor);
 }
@@ -196,7 +214,7 @@ store.addEventListener("all", () => {
   render();
   if (view.selected) {
     // The old picture's person may stand where the new one has no place for them.
-    const person = store.people.get(view.selected) ?? null;
+    const person = (many ? many.person(view.selected) : store.people.get(view.selected)) ?? null;
     map.select(person);
     card(person);
   }
@@ -221,6 +239,10 @@ store.addEventListener("alerts", ({ detail: { fresh } }) => {
 });
 let unknown = null;
 store.addEventListener("unknown", () => {
+  if (many) {
+    many.stranger();
+    return;
+  }
   // Somebody came on duty after the snapshot: fetch a new one, at most every 10 s.
   unknown ??= setTimeout(() => {
     unknown = null;
@@ -284,7 +306,7 @@ if (search) {
 function follow() {
   if (!view.selected) return;
   view.follow = !view.follow;
-  const person = store.people.get(view.selected);
+  const person = many ? many.person(view.selected) : store.people.get(view.selected);
   card(person);
   remember();
   if (view.follow) map.flyTo(person, { zoom: 16 });
@@ -294,7 +316,7 @@ onKey("f", follow);
 onKey("F", follow);
 onKey("Escape", unselect);
 find("[data-close-card]").addEventListener("click", unselect);
-find("[data-fit]").addEventListener("click", () => map.fit([...store.people.values()].filter(matches)));
+find("[data-fit]").addEventListener("click", () => many ? many.fit() : map.fit([...store.people.values()].filter(matches)));
 for (const box of all("[data-layer]")) {
   box.addEventListener("change", () => map.set(box.dataset.layer, box.checked));
 }
@@ -343,9 +365,13 @@ async function start() {
     find("[data-no-map]").hidden = false;
     for (const part of all("[data-tools]")) part.hidden = true;
   });
-  await Promise.all([drawn, snapshot()]);
+  // Windows of very many people need the map's; everybody else is fetched beside it.
+  const first = fetchJson(urls.snapshot);
+  first.catch(() => {}); // it is awaited below, where it is told
+  await drawn;
+  await snapshot(await first);
   render();
-  map.fit([...store.people.values()].filter(matches), { animate: false });
+  if (!many) map.fit([...store.people.values()].filter(matches), { animate: false });
   if (view.selected && store.people.has(view.selected)) select(view.selected);
   const ready = () => document.documentElement.setAttribute("data-ready", "");
   if (map.map) map.map.once("idle", ready);
