@@ -48,16 +48,20 @@ def detect_encoding(content: bytes, kind: Kind, *, wanted: str | None = None) ->
             return name, True
     if wanted is not None:
         return _with_order(content, wanted), True
-    if _decodes(content, "utf-8") and b"\x00" not in content[:_SAMPLE]:
+    is_utf8 = _decoded(content, "utf-8") is not None
+    has_nul = b"\x00" in content[:_SAMPLE]
+    if is_utf8 and not has_nul:
         return "utf-8", True
     scored = [
         (score_of(text, kind), -rank, name)
         for rank, name in enumerate(_candidates(content))
         if (text := _decoded(content, name)) is not None
     ]
-    if not scored:
+    best, _rank, name = max(scored, default=(0, 0, ""))
+    if best == 0 and is_utf8:
+        return "utf-8", False
+    if not name:
         raise FileRefused("undecodable")
-    best, _rank, name = max(scored)
     if best == 0:
         # No header to go by: a guess by frequencies of characters, for the message's sake.
         guess = from_bytes(content[:_SAMPLE], cp_isolation=["gb18030", "big5"]).best()
@@ -108,10 +112,6 @@ def _with_order(content: bytes, wanted: str) -> str:
         even, odd = content[:_SAMPLE:2].count(0), content[1:_SAMPLE:2].count(0)
         return "utf-16-be" if even > odd else "utf-16-le"
     return "big5hkscs" if wanted == "big5" else wanted
-
-
-def _decodes(content: bytes, name: str) -> bool:
-    return _decoded(content, name) is not None
 
 
 def _decoded(content: bytes, name: str) -> str | None:

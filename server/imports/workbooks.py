@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from defusedxml.common import DefusedXmlException
 from openpyxl import load_workbook
-from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
+from openpyxl.cell.read_only import EMPTY_CELL, EmptyCell, ReadOnlyCell
 from openpyxl.utils.exceptions import InvalidFileException
 
 from server.imports.cells import Unreadable, Value
@@ -32,6 +32,7 @@ _BROKEN: Final = (
     *(RuntimeError, zipfile.LargeZipFile, OverflowError),
 )
 """What a library raises on parts that contradict each other; SyntaxError is XML's ParseError."""
+_NOTHING: Final = (EMPTY_CELL,) * MAX_COLUMNS
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -51,10 +52,8 @@ def open_workbook(content: bytes, kind: Kind) -> Table:
             # What openpyxl warns of (styles, extensions) has nothing to do with values.
             warnings.simplefilter("ignore")
             book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
-    except DefusedXmlException:
-        raise FileRefused("xml_entities") from None
-    except _BROKEN:
-        raise FileRefused("not_xlsx") from None
+    except _BROKEN as error:
+        raise _refused(error) from None
     sheets: list[Any] = [s for s in book.worksheets if s.sheet_state == "visible"]
     if not sheets:
         book.close()
@@ -116,9 +115,9 @@ def _named(sheet: Any, kind: Kind) -> int:  # noqa: ANN401 - openpyxl has severa
             (len(set(match_header([str(c or "") for c in row], kind).values())) for row in rows),
             default=0,
         )
-    except DefusedXmlException:
-        raise FileRefused("xml_entities") from None
-    except _BROKEN:
+    except _BROKEN as error:
+        if _refused(error).code == "xml_entities":
+            raise _refused(error) from None
         return 0
 
 
@@ -126,15 +125,26 @@ def _lines(sheet: Any, book: Any) -> Iterator[tuple[int, Sequence[Value]]]:  # n
     try:
         for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
             _check_number(number)
+            if row == _NOTHING:
+                # A million blank rows are quickly written and have to be quickly passed.
+                continue
             yield number, [_value(cell) for cell in row]
     except FileRefused:
         raise
-    except DefusedXmlException:
-        raise FileRefused("xml_entities") from None
-    except _BROKEN:
-        raise FileRefused("not_xlsx") from None
+    except _BROKEN as error:
+        raise _refused(error) from None
     finally:
         book.close()
+
+
+def _refused(error: BaseException) -> FileRefused:
+    """Return why a workbook is refused; the library wraps what the XML reader said."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DefusedXmlException):
+            return FileRefused("xml_entities")
+        cause = cause.__cause__ or cause.__context__
+    return FileRefused("not_xlsx")
 
 
 def _check_number(number: int) -> None:
