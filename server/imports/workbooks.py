@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from defusedxml.common import DefusedXmlException
 from openpyxl import load_workbook
-from openpyxl.cell.read_only import EMPTY_CELL, EmptyCell, ReadOnlyCell
+from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
 from openpyxl.utils.exceptions import InvalidFileException
 
 from server.imports.cells import Unreadable, Value
@@ -32,7 +32,6 @@ _BROKEN: Final = (
     *(RuntimeError, zipfile.LargeZipFile, OverflowError),
 )
 """What a library raises on parts that contradict each other; SyntaxError is XML's ParseError."""
-_NOTHING: Final = (EMPTY_CELL,) * MAX_COLUMNS
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -122,12 +121,14 @@ def _named(sheet: Any, kind: Kind) -> int:  # noqa: ANN401 - openpyxl has severa
 
 
 def _lines(sheet: Any, book: Any) -> Iterator[tuple[int, Sequence[Value]]]:  # noqa: ANN401
+    before: object = None
     try:
         for number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), start=1):
             _check_number(number)
-            if row == _NOTHING:
-                # A million blank rows are quickly written and have to be quickly passed.
+            if row is before:
+                # The library gives one object for all rows of a gap, which may be a million.
                 continue
+            before = row
             yield number, [_value(cell) for cell in row]
     except FileRefused:
         raise
