@@ -210,19 +210,16 @@ def test_sources_stand_side_by_side(tables: Tables) -> None:
     assert found.accuracy_m > 600_000
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"", b"\n\n", b"<html></html>\n", file_of(), file_of("LTE,1,2"),
-        gzip.compress(file_of(*(row(i) for i in range(1, 5_000))))[:-40],
-        b"\x1f\x8bgarbage", b"radio,mcc\n",
-    ],
-)  # fmt: skip
-def test_a_file_that_fails_leaves_everything_as_it_was(tables: Tables, content: bytes) -> None:
+def test_a_file_that_fails_leaves_everything_as_it_was(tables: Tables) -> None:
     tables.bring(file_of(row(1)))
     before, parts = tables.rows(), tables.partitions()
-    with pytest.raises(InvalidInput):
-        tables.bring(content)
+    for content in (
+        b"", b"\n\n", b"<html></html>\n", file_of(), file_of("LTE,1,2"),
+        gzip.compress(file_of(*(row(i) for i in range(1, 5_000))))[:-40],
+        b"\x1f\x8bgarbage", b"radio,mcc\n", b"x" * 10_000_000,
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            tables.bring(content)
     assert tables.rows() == before
     assert tables.partitions() == parts
     assert tables.lon_of(1) == 113.83

@@ -17,6 +17,10 @@ from tests.factories.company import LAT_DEG, LON_DEG, Company
 from tests.factories.heard import Phone, hear, lte, phone_of_somebody
 
 PLANE = LocalPlane(LON_DEG, LAT_DEG)
+DOUBTFUL = (
+    QualityFlag.JUMP, QualityFlag.MOCK, QualityFlag.FROZEN, QualityFlag.COARSE,
+    QualityFlag.CLAIM_MISMATCH, QualityFlag.PING, QualityFlag.NULL_ISLAND,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -88,20 +92,28 @@ def test_phones_of_one_person_are_one_opinion(acme: Company, phones: list[Phone]
     assert known(acme) == []
 
 
-@pytest.mark.parametrize(
-    "doubtful",
-    [
-        {"flags": int(QualityFlag.JUMP)}, {"flags": int(QualityFlag.MOCK)}, {"mock": True},
-        {"flags": int(QualityFlag.FROZEN)}, {"flags": int(QualityFlag.COARSE)},
-        {"flags": int(QualityFlag.CLAIM_MISMATCH)}, {"accuracy_m": 500.0}, {"accuracy_m": None},
+def test_doubtful_positions_teach_nothing(acme: Company, phones: list[Phone]) -> None:
+    doubts: list[dict[str, Any]] = [
+        *({"flags": int(flag)} for flag in DOUBTFUL),
+        {"mock": True}, {"accuracy_m": 500.0}, {"accuracy_m": None},
         {"source": "cell"}, {"source": "wifi"}, {"source": "lbs"},
-    ],
-)  # fmt: skip
-def test_doubtful_positions_teach_nothing(
-    acme: Company, phones: list[Phone], doubtful: dict[str, Any]
+    ]  # fmt: skip
+    for cell, doubt in enumerate(doubts, start=1):
+        for phone in phones[:3]:
+            meet(acme, phone, cell=cell, **doubt)
+    for phone in phones[:3]:
+        meet(acme, phone, cell=99)
+    learn(acme)
+    assert known(acme) == [(99, 3, 3)]
+
+
+def test_a_position_that_its_other_cells_refute_teaches_nothing(
+    acme: Company, phones: list[Phone]
 ) -> None:
     for phone in phones:
-        meet(acme, phone, **doubtful)
+        meet(acme, phone)
+    with acme.ingest_transaction() as session:
+        session.execute(text("UPDATE radio_reports SET \"check\" = 'impossible'"))
     learn(acme)
     assert known(acme) == []
 
