@@ -268,12 +268,16 @@ class Intake:
             if slot is None or untimed:
                 batch.off_duty.append((no, received_s))
                 return
-            if type(decoded) is WireFix:
+            scan = no, decoded.fixed_s, decoded.key
+            # The records of one scan bring the same position, each with other cells.
+            is_fix = type(decoded) is WireFix and scan not in batch.scans
+            if type(decoded) is WireFix and is_fix:
                 record = FixRecord(no, decoded, received_s, decoded.flags, slot, via)
                 batch.fixes.append(record)
                 if not (decoded.cells or decoded.wifi):
                     return
-            batch.radio.append(radio_record(decoded, no, received_s, via))
+                batch.scans.add(scan)
+            batch.radio.append(radio_record(decoded, no, received_s, via, with_fix=is_fix))
         elif isinstance(decoded, _Refused):
             batch.quarantined.append(self._quarantined(message, sender, decoded))
         elif isinstance(decoded, DeviceEvent):

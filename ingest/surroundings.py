@@ -10,9 +10,14 @@ _NO_TST = int(QualityFlag.NO_TST)
 
 
 def radio_record(
-    decoded: WireFix | RadioScan, device_no: int, received_s: float, via: Via
+    decoded: WireFix | RadioScan, device_no: int, received_s: float, via: Via, *, with_fix: bool
 ) -> RadioRecord:
-    """Return what was heard with a fix, which keeps the message, or without one."""
+    """Return what was heard at a fix, which keeps the message, or without a position.
+
+    Parameters
+    ----------
+    with_fix : whether the fix goes into the same batch.
+    """
     has_fix = isinstance(decoded, WireFix)
     return RadioRecord(
         device_no=device_no,
@@ -23,6 +28,7 @@ def radio_record(
         wifi=msgspec.to_builtins(decoded.wifi),
         via=via,
         has_fix=has_fix,
+        with_fix=with_fix,
         dropped=decoded.dropped,
         sent_s=decoded.sent_s,
         battery_pct=decoded.battery_pct,

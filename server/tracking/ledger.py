@@ -57,6 +57,12 @@ class Ledger:
         """Count one record."""
         self._of(int(received_s // _DAY_S))[device_no, _NUMBERS[outcome]] += 1
 
+    def promote(self, device_no: int, received_s: float) -> None:
+        """Count a record as stored that was counted as a duplicate: it added something else."""
+        day = self._of(int(received_s // _DAY_S))
+        day[device_no, _DUPLICATE] -= 1
+        day[device_no, _STORED] += 1
+
     def totals(self) -> dict[str, int]:
         """Return the sum of each outcome, and of all as `received`."""
         sums = sum((day.sum(axis=0) for day in self._days.values()), np.zeros(len(OUTCOMES), int))

@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from geo.fix import from_epoch_s
 from server.tracking import store
+from server.tracking.ledger import Ledger
 from server.tracking.records import DeviceRef, RadioRecord
 
 MAX_CELLS = 64
@@ -57,7 +58,7 @@ def record_radio_reports(
     cursor: store.Cursor,
     reports: Sequence[RadioRecord],
     devices: Sequence[DeviceRef],
-    count: Callable[[int, float, str], None],
+    ledger: Ledger,
 ) -> None:
     """Store what was heard, in the caller's transaction; put the records of one scan together.
 
@@ -65,10 +66,10 @@ def record_radio_reports(
     ----------
     reports : any order. Those of one device, instant and key are one scan.
     devices : owners, by `device_no`.
-    count : told device number, time of receipt and outcome of each report without a fix;
-        one with a fix was counted with it.
+    ledger : of the batch, with its fixes counted. A report is stored when it adds something,
+        also when its fix is known already; otherwise it is a duplicate.
 
-    Idempotent: a report that adds nothing is a duplicate. One statement.
+    Idempotent. One statement.
     """
     scans: dict[tuple[int, float, int], list[RadioRecord]] = {}
     for report in reports:
@@ -87,9 +88,13 @@ def record_radio_reports(
     cursor.execute(_INSERT.encode(), _columns(ordered, devices))
     kept = {no: (cells, wifi) for no, cells, wifi in cursor}
     for no, scan in enumerate(ordered):
-        for report, is_new in zip(scan, _new(scan, kept.get(no)), strict=True):
-            if not report.has_fix:
-                count(report.device_no, report.received_s, "stored" if is_new else "duplicate")
+        before = kept.get(no)
+        for report, is_new in zip(scan, _new(scan, before), strict=True):
+            if not report.with_fix:
+                outcome = "stored" if is_new else "duplicate"
+                ledger.count(report.device_no, report.received_s, outcome)
+            elif is_new and before is not None and before[0] is not None:
+                ledger.promote(report.device_no, report.received_s)
 
 
 def _new(scan: Sequence[RadioRecord], before: tuple[Any, Any] | None) -> list[bool]:

@@ -70,7 +70,7 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
         touched += _touched_by_events(batch, told)
     _touch_days(cursor, batch, touched)
     if batch.radio:
-        record_radio_reports(cursor, batch.radio, batch.devices, ledger.count)
+        record_radio_reports(cursor, batch.radio, batch.devices, ledger)
     if len(fixes) or batch.events or batch.radio:
         keep_health(cursor, fixes, batch, owners)
     if batch.quarantined:

@@ -135,7 +135,8 @@ class RadioRecord(msgspec.Struct, frozen=True, gc=False):
     ----------
     cells, wifi : JSON values, see `server.tracking.radio_models.RadioReport`.
     dropped : one reason for each that was left out.
-    has_fix : whether a fix of the same instant and key is in the batch.
+    has_fix : whether the message has a position, and so a fix of the same instant and key.
+    with_fix : whether that fix is in the batch; one a scan is enough.
     untimed : whether `fixed_s` is the time of receipt, for want of another.
     raw : the message; None when the fix keeps it.
     """
@@ -148,6 +149,7 @@ class RadioRecord(msgspec.Struct, frozen=True, gc=False):
     wifi: list[dict[str, Any]]
     via: Via
     has_fix: bool
+    with_fix: bool
     dropped: tuple[str, ...] = ()
     sent_s: float | None = None
     battery_pct: int | None = None
@@ -202,6 +204,7 @@ class Batch:
     table : fixes too, as columns; for doors that take in thousands at once.
     is_first : whether all of `fixes` and `table` probably arrive for the first time, so that
         storing them may begin without asking what is there.
+    scans : device, instant and key of the fixes with something heard beside them.
     off_duty, ignored : per record, (device_no, received_s) of what is only counted.
     """
 
@@ -211,6 +214,7 @@ class Batch:
     is_first: bool = False
     events: list[EventRecord] = field(default_factory=list)
     radio: list[RadioRecord] = field(default_factory=list)
+    scans: set[tuple[int, float, int]] = field(default_factory=set)
     quarantined: list[QuarantineRecord] = field(default_factory=list)
     off_duty: list[tuple[int, float]] = field(default_factory=list)
     ignored: list[tuple[int, float]] = field(default_factory=list)
