@@ -6,11 +6,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from fixtures.stack import DatabaseUrls, Stack
 from tests.browser.scene import Scene, opened
 from tests.browser.witness import Witness
+
+PATIENCE_MS = 60_000
+"""How long a condition is waited for; a busy machine is slow, not broken."""
+expect.set_options(timeout=PATIENCE_MS)
 
 FLAGS = (
     "--no-sandbox",
@@ -45,7 +49,7 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     made = chromium.new_context(
         viewport={"width": 1440, "height": 900}, locale="zh-CN", timezone_id="Asia/Shanghai"
     )
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
 

@@ -120,7 +120,7 @@ def test_an_event_moves_the_marker_and_changes_the_status(lead: Page, scene: Sce
     open_map(lead, scene, f"?p={scene.employees['赵敏']}&s=stale,on_post")
     expect(lead.locator("[data-card] [data-pill]")).to_have_text("信号迟滞")
     scene.report("赵敏", (0, lon + 0.0003, lat))
-    expect(lead.locator("[data-card] [data-pill]")).to_have_text("在岗", timeout=5_000)
+    expect(lead.locator("[data-card] [data-pill]")).to_have_text("在岗")
     expect(lead.locator("[data-status=stale] [data-n]")).to_have_text("1")
     at = lead.evaluate("document.querySelector('[data-map]').probe('selected')")
     assert at == [pytest.approx(lon + 0.0003, abs=1e-5), pytest.approx(lat, abs=1e-5)]
@@ -175,7 +175,7 @@ def test_signing_out_elsewhere_closes_the_map(lead: Page, scene: Scene) -> None:
     parts = parts_of(scene.app)
     with unit_of_work(parts.sessions, tenant_id=scene.tenant_id) as session:
         sign_out(session, parts.clock, token)
-    lead.wait_for_url("**/login**", timeout=8_000)
+    lead.wait_for_url("**/login**", timeout=60_000)
 
 
 def test_an_employee_sees_nobody_else(

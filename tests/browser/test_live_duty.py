@@ -55,5 +55,5 @@ def test_the_marker_goes_when_a_shift_is_taken_away(lead: Page, scene: Scene) ->
             session, SystemClock(), tenant_id=scene.tenant_id, entry_id=scene.entries["张伟"]
         )
     scene.engine.run_until_idle()
-    expect(lead.locator("[data-card] [data-pill]")).to_have_text("未在班", timeout=5_000)
+    expect(lead.locator("[data-card] [data-pill]")).to_have_text("未在班")
     assert lead.evaluate(selected) is None

@@ -233,3 +233,18 @@ def test_axe_finds_nothing(
         ".then((r) => r.violations.map((v) => v.id + ' ' + v.nodes[0].target))"
     )
     assert found == []
+
+
+def test_the_whole_day_is_in_sight_at_first(page: Page, office: Desk, address: str) -> None:
+    person = office.alpha.people["employee"]
+    page.goto(f"{address}/tracks?p={person}&d={DAY}")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.locator("[data-follow]").uncheck()
+    shown = page.locator(".player__map .map").bounding_box()
+    assert shown is not None
+    for key in ("Home", "End"):
+        page.locator("[data-axis]").press(key)
+        marker = page.locator(".now-marker").bounding_box()
+        assert marker is not None, key
+        assert shown["x"] < marker["x"] < shown["x"] + shown["width"], key
+        assert shown["y"] < marker["y"] < shown["y"] + shown["height"] - 30, key

@@ -14,6 +14,8 @@ const CAUSES = {
   offline: () => t("no connection"), coarse: () => t("positions too coarse"), no_position: () => t("phone had no position"),
   untrusted: () => t("positions not trusted"),
 };
+/** Shorter silences, as from the start of the shift to its first fix, are only on the strip. */
+const WORTH_A_LINE_S = 60;
 const PRESENCE = { inside: () => t("at the post"), outside: () => t("away from the post"), unknown: () => t("presence unknown") };
 
 let model;
@@ -43,7 +45,8 @@ function showList() {
   const item = (kind, at, title, facts, attributes) => el("li", {}, el(attributes.href ? "a" : "button", {
     class: `part part--${kind}`, ...attributes,
   }, el("time", {}, clock(at, { zone: day.zone, seconds: false })), el("span", {}, el("strong", {}, title), el("span", {}, facts))));
-  const parts = day.segments.map((segment, i) => [segment.start, item(segment.kind, segment.start, titleOf(segment), describe(segment), {
+  const worth = [...day.segments.entries()].filter(([, s]) => s.kind !== "gap" || s.end - s.start >= WORTH_A_LINE_S);
+  const parts = worth.map(([i, segment]) => [segment.start, item(segment.kind, segment.start, titleOf(segment), describe(segment), {
     type: "button", dataset: { part: i },
     onclick: () => {
       seek(segment.start);
@@ -208,6 +211,7 @@ async function start() {
   listen();
   showList();
   page.dataset.state = "ready";
+  map.fit();
   head.seek(page.dataset.at ? Number(page.dataset.at) : model.start);
   sought = Boolean(page.dataset.at);
   draw();

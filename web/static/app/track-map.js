@@ -18,7 +18,6 @@ export class TrackMap {
     });
     this.arrow = el("div", { class: "now-marker", "aria-hidden": "true" });
     this.marker = new maplibregl.Marker({ element: this.arrow, rotationAlignment: "map" });
-    this.#fit();
     return this.map;
   }
 
@@ -58,7 +57,9 @@ export class TrackMap {
     if (!inside && !this.map.isMoving()) this.map.easeTo({ center: point, animate: !calm(), duration: 250 });
   }
 
-  #fit() {
+  /** Show the whole day; once the page has its final shape, for the map shrinks with it. */
+  fit() {
+    this.map.resize();
     const bounds = new maplibregl.LngLatBounds();
     this.model.times.forEach((_t, i) => {
       const p = this.model.point(i);
