@@ -38,9 +38,8 @@ class AreaMoments:
     @classmethod
     def of(cls, cells: CellColumns) -> "AreaMoments":
         """Moments of cells in memory. O(n log n)."""
-        key = np.stack([cells.network, cells.area])
-        names, first, group, counts = np.unique(
-            key, axis=1, return_index=True, return_inverse=True, return_counts=True
+        _, first, group, counts = np.unique(
+            _keys(cells), return_index=True, return_inverse=True, return_counts=True
         )
         group = group.reshape(-1)
 
@@ -52,8 +51,8 @@ class AreaMoments:
         ranged = np.bincount(group[known], minlength=len(first))
         reach = np.bincount(group[known], weights=cells.range_m[known], minlength=len(first))
         return cls(
-            names[0],
-            names[1],
+            cells.network[first],
+            cells.area[first],
             lon,
             lat,
             np.sqrt(mean((cells.lon_deg - lon[group]) ** 2)),
@@ -112,6 +111,11 @@ def robust_area(
     return AreaRecord(network, area, float(lon[0]), float(lat[0]), radius, int(kept.sum()))
 
 
+def _keys(cells: CellColumns) -> IntArray:
+    """One number an area; areas have 24 bits at most."""
+    return np.asarray((cells.network << 24) | cells.area, dtype=np.int64)
+
+
 def areas_of(cells: CellColumns, *, policy: CellPolicy | None = None) -> list[AreaRecord]:
     """Areas of all cells of a file, by key. O(n log n)."""
     policy = policy or CellPolicy()
@@ -120,11 +124,13 @@ def areas_of(cells: CellColumns, *, policy: CellPolicy | None = None) -> list[Ar
     moments = AreaMoments.of(cells)
     radius = moments.radius_m(policy=policy)
     wide = set(moments.too_wide(policy=policy).tolist())
+    rows = np.argsort(_keys(cells), kind="stable")
+    ends = np.cumsum(moments.cells)
     found = []
     for i in range(len(radius)):
         network, area = int(moments.network[i]), int(moments.area[i])
         if i in wide:
-            mine = cells.take((cells.network == network) & (cells.area == area))
+            mine = cells.take(rows[ends[i] - moments.cells[i] : ends[i]])
             robust = robust_area(network, area, mine, policy=policy)
             found += [] if robust is None else [robust]
         else:
