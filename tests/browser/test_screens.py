@@ -24,8 +24,10 @@ PAGES = {
         "/tracks?p={employee}",
         "/roster",
         "/excusals",
+        "/sites",
+        "/sites/new",
     ),
-    "hr": ("/roster?w=2026-11-18", "/organisation", "/devices"),
+    "hr": ("/roster?w=2026-11-18", "/organisation", "/devices", "/imports"),
     "admin": (
         *("/devices/new", "/devices/{phone}", "/organisation/accounts", "/posts"),
         *("/carriers", "/carriers/new", "/carriers/consents"),
