@@ -7,6 +7,9 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from server.audit.queries import Look
+from web.locate.words import PURPOSES as ASKED_FOR
+
 PURPOSES: Mapping[str, LazyString] = {
     "live_supervision": _l("supervision on duty"),
     "day_review": _l("review of a day"),
@@ -36,7 +39,21 @@ VIEWS: Mapping[str, LazyString] = {
 
 def template_words() -> dict[str, Any]:
     """Return what the templates of a person's day need besides the data."""
-    return {"look_purposes": PURPOSES, "look_views": VIEWS, "days": _days}
+    return {
+        "look_purposes": PURPOSES,
+        "look_views": VIEWS,
+        "look_reason": reason_words,
+        "days": _days,
+    }
+
+
+def reason_words(look: Look) -> str:
+    """Return why somebody looked, with the code of a question's purpose in words."""
+    reason = look.reason or ""
+    if look.view != "locate":
+        return reason
+    purpose, _, said = reason.partition(": ")
+    return " · ".join(part for part in (str(ASKED_FOR.get(purpose, purpose)), said) if part)
 
 
 def _days(number: int) -> timedelta:
