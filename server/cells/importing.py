@@ -112,13 +112,14 @@ def import_cells(
     store.analyze(cursor, table)
     areas = _areas(cursor, table, policy)
     store.replace_areas(cursor, areas, source_id=row.id)
-    if table == old:
-        row.imports -= 1
-    store.swap_partition(cursor, source_id=row.id, old=old, new=table)
     row.cells = store.count_rows(cursor, table)
     row.areas = len(areas)
     row.rejected = dict(sorted(rejected.items()))
+    if table == old:
+        row.imports -= 1
     session.flush()
+    # Lookups wait from here on until the caller commits, so it comes last.
+    store.swap_partition(cursor, source_id=row.id, old=old, new=table)
     return Imported(
         source=source,
         rows=rows,

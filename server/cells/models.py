@@ -36,7 +36,7 @@ class CellSource(Base):
     datum: Mapped[Datum] = mapped_column(EnumText(Datum))
     file: Mapped[str]
     imported_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # Counts the imports; part of the name of the partition that holds the rows.
+    # Part of the name of the partition that holds the rows; grows with every replacement.
     imports: Mapped[int] = mapped_column(server_default="0")
     cells: Mapped[int] = mapped_column(BigInteger, server_default="0")
     areas: Mapped[int] = mapped_column(server_default="0")
