@@ -216,12 +216,10 @@ _DELETE: Final = text(
     USING unnest(CAST(:day_tenants AS int[]), CAST(:day_people AS uuid[]),
             CAST(:day_dates AS date[])) AS d (tenant_id, employee_id, work_on)
     WHERE w.tenant_id = d.tenant_id AND w.employee_id = d.employee_id AND w.work_on = d.work_on
-      AND NOT EXISTS (
-        SELECT FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
-            CAST(:dates AS date[]), CAST(:hours AS timestamptz[]))
-            AS n (tenant_id, employee_id, work_on, hour_at)
-        WHERE n.tenant_id = w.tenant_id AND n.employee_id = w.employee_id
-          AND n.work_on = w.work_on AND n.hour_at = w.hour_at)
+      -- Hashed once; NOT EXISTS compares each row with each of those that stay.
+      AND (w.tenant_id, w.employee_id, w.work_on, w.hour_at) NOT IN (
+        SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
+            CAST(:dates AS date[]), CAST(:hours AS timestamptz[])))
     """
 )
 _WRITE: Final = text(
