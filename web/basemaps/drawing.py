@@ -36,7 +36,7 @@ def basemap_attributes() -> Markup:
 def attributes_of(basemap: Basemap) -> Markup:
     """Return the attributes for one choice, and let the page of this answer fetch it."""
     allow_origins(basemap.origins)
-    return Markup('data-basemap="{}"').format(json.dumps(as_json(basemap)))
+    return Markup('data-basemap="{}"').format(json.dumps(as_json(basemap), ensure_ascii=False))
 
 
 def as_json(basemap: Basemap) -> dict[str, Any]:
@@ -78,4 +78,3 @@ def _tianditu(basemap: Basemap, layer: str) -> list[str]:
     return [
         _TIANDITU.format(host=host, layer=layer, key=basemap.access_key) for host in TIANDITU_HOSTS
     ]
-
