@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from typing import BinaryIO
 from uuid import UUID
 
 import click
@@ -15,7 +16,9 @@ from server.errors import InvalidInput
 from server.main.database import connect, tenant_of
 from server.people import queries, services
 from server.people.datums import set_datum
+from server.people.enrolment import MAX_BYTES, enrol_phones, plan_phones, read_sheet
 from server.people.owntracks import BrokerAddress
+from server.people.policy import local_date
 from server.people.rules import DeviceKind, Role
 from server.people.sessions import split_sign_in_name
 from server.settings import Settings
@@ -177,6 +180,52 @@ def device_rotate(slug: str, device_id: UUID, *, qr: bool, as_json: bool) -> Non
             vault=Vault(settings.data_key),
         )
     _show(made, qr=qr, as_json=as_json)
+
+
+@device.command("enrol-file")
+@click.argument("slug", metavar="TENANT")
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.option("--dry-run", is_flag=True, help="Only check the rows.")
+def device_enrol_file(slug: str, file: BinaryIO, *, dry_run: bool) -> None:
+    """Enrol every phone of a CSV FILE (number, app, label), all of them or none.
+
+    Prints one line a row, tab-separated: line, staff number, person, app, and the one-time
+    link (valid for seven days) or the reason why the row cannot be applied.
+    """
+    factory, settings = connect("app")
+    tenant = tenant_of(factory, slug)
+    rows = read_sheet(file.read(MAX_BYTES + 1))
+    with unit_of_work(factory, tenant_id=tenant.id) as session:
+        plans = plan_phones(
+            session,
+            rows,
+            tenant_id=tenant.id,
+            scope=queries.everybody(tenant.id),
+            today=local_date(_CLOCK.now(), tenant.zone),
+        )
+        bad = any(plan.error is not None for plan in plans)
+        if bad or dry_run:
+            for plan in plans:
+                result = plan.error.value if plan.error else "ok"
+                kind = plan.kind.value if plan.kind else "-"
+                fields = (plan.line, plan.number, plan.name or "-", kind, result)
+                click.echo("\t".join(map(str, fields)))
+            if bad:
+                raise InvalidInput("sheet_has_errors", "rows have errors, nothing was enrolled")
+            return
+        made = enrol_phones(
+            session,
+            _CLOCK,
+            plans,
+            tenant_id=tenant.id,
+            broker=_doors(settings),
+            vault=Vault(settings.data_key),
+            labels={kind: kind.value for kind in DeviceKind},
+        )
+    for plan, phone in zip(plans, made, strict=True):
+        link = f"{settings.public_url}/enrol/{phone.ticket.token}"
+        fields = (plan.line, phone.number, phone.name, phone.kind.value, link)
+        click.echo("\t".join(map(str, fields)))
 
 
 @device.command("revoke")

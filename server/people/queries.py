@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from server.db.collation import by_name
 from server.errors import NotFound
 from server.people.models import (
     Account,
@@ -129,6 +130,13 @@ def account_by_login(session: Session, *, tenant_id: int, login: str) -> UUID:
     return found
 
 
+def ranks_of_names(session: Session, scope: Select[UUID]) -> dict[UUID, int]:
+    """Return the place of each person of a scope in the order of names, from 0."""
+    query = select(Employee.id).where(Employee.id.in_(scope))
+    found = session.scalars(query.order_by(by_name(Employee.name), Employee.number))
+    return {id_: rank for rank, id_ in enumerate(found)}
+
+
 def people(
     session: Session,
     principal: Principal,
@@ -157,7 +165,7 @@ def people(
         .outerjoin(Membership, _membership_today(today))
         .outerjoin(Unit, and_(Unit.tenant_id == Employee.tenant_id, Unit.id == Membership.unit_id))
         .where(Employee.tenant_id == principal.tenant_id, Employee.id.in_(scope))
-        .order_by(Employee.name, Employee.number)
+        .order_by(by_name(Employee.name), Employee.number)
         .limit(limit)
     )
     if search:
@@ -183,6 +191,11 @@ def people(
         )
         for person, unit, unit_name in session.execute(query)
     ]
+
+
+def everybody(tenant_id: int) -> Select[UUID]:
+    """Return the ids of all people of a tenant as a scope, for commands of the operator."""
+    return select(Employee.id).where(Employee.tenant_id == tenant_id)
 
 
 def units(

@@ -29,7 +29,7 @@ PAGES = {
     ),
     "hr": ("/roster?w=2026-11-18", "/organisation", "/devices", "/imports"),
     "admin": (
-        *("/devices/new", "/devices/{phone}", "/organisation/accounts", "/posts"),
+        *("/devices/new", "/devices/bulk", "/devices/{phone}", "/organisation/accounts", "/posts"),
         *("/carriers", "/carriers/new", "/carriers/consents"),
     ),
     "employee": ("/me", "/alerts", "/people"),

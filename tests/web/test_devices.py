@@ -335,3 +335,27 @@ def test_a_file_that_is_none_says_why(office: Desk, content: str, sentence: str)
     answer = sheet(office, content)
     assert answer.status_code == 400
     assert sentence in answer.text
+
+
+def test_a_constant_offset_between_sources_is_told(office: Desk) -> None:
+    device = office.alpha.devices["other_team"].device_id
+    engine = make_engine(office.urls.ingest, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO device_health (tenant_id, device_id, seen_at, datum_check)"
+                " VALUES (:tenant, :device, :at, :found)"
+            ),
+            {
+                "tenant": office.alpha.id,
+                "device": device,
+                "at": NOON,
+                "found": '{"source": "gps", "against": "cell", "offset_m": 540.2}',
+            },
+        )
+    engine.dispose()
+    browser = office.browser("admin")
+    assert "Positions from gps stand 540 m off those from cell" in browser.text(
+        f"/devices/{device}"
+    )
+    assert "Offset" in browser.text("/devices")

@@ -7,6 +7,7 @@ from flask_babel.speaklater import LazyString
 
 from server.tracking.locate_queries import LocateView
 from server.tracking.locate_rules import LocateState
+from web.carriers.words import refusal
 from web.texts import _
 
 PURPOSES: Mapping[str, LazyString] = {
@@ -48,15 +49,11 @@ REFUSALS: Mapping[str, LazyString] = {
     "bad_purpose": _l("Choose why you ask."),
 }
 
-CARRIER_CODES: Mapping[str, LazyString] = {}
-"""Filled from the words of the carriers' screens, where there are any."""
-
 
 def step_words(what: str, outcome: str, detail: str) -> str:
     """Return one line about what was tried."""
     line = str(STEPS.get((what, outcome), what))
-    why = CARRIER_CODES.get(detail)
-    return f"{line} · {why}" if why is not None else line
+    return f"{line} · {refusal(detail)}" if detail else line
 
 
 def state_words(view: LocateView) -> str:

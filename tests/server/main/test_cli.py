@@ -170,6 +170,35 @@ def test_a_phone_is_enrolled_listed_and_revoked(stack: Stack, database: Database
     )
 
 
+def test_phones_are_enrolled_from_a_file_all_or_none(
+    stack: Stack, database: DatabaseUrls, tmp_path: Path
+) -> None:
+    env = stack.settings_env(database)
+    outpost("tenant", "add", "acme", "--name", "Acme", env=env)
+    _hire(database)
+    sheet = tmp_path / "phones.csv"
+    sheet.write_text("number,app\nE001,traccar\nE999,traccar\n", encoding="utf-8")
+    refused = outpost("device", "enrol-file", "acme", str(sheet), env=env)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert [line.split("\t")[-1] for line in refused.stdout.splitlines()] == [
+        "ok",
+        "unknown_number",
+    ]
+    assert outpost("device", "list", "acme", env=env).stdout == ""
+    sheet.write_text("工号,应用\nE001,traccar\n", encoding="gb18030")
+    done = outpost("device", "enrol-file", "acme", str(sheet), env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2\tE001\t")
+    assert "/enrol/1." in done.stdout
+    (listed,) = outpost("device", "list", "acme", env=env).stdout.splitlines()
+    assert "\ttraccar\t" in listed
+    device_id = listed.split("\t")[0]
+    rotated = outpost("device", "rotate", "acme", device_id, "--json", env=env)
+    shown = json.loads(rotated.stdout)
+    assert shown["settings"]["server_url"].endswith(f"/{shown['username']}/{shown['secret']}")
+    assert shown["code"].startswith(shown["settings"]["server_url"] + "?id=")
+
+
 def test_people_are_excused_and_leave_from_the_command_line(
     stack: Stack, database: DatabaseUrls
 ) -> None:
