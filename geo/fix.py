@@ -56,6 +56,8 @@ class QualityFlag(IntFlag):
         return tuple(f.name.lower() for f in QualityFlag if f.name and f.value and f in self)
 
 
+_FLAG_BITS: Final = {flag.names()[0]: flag.value for flag in QualityFlag if flag.value}
+
 NOT_EVIDENCE: Final = (
     QualityFlag.FUTURE
     | QualityFlag.MOCK
@@ -291,8 +293,12 @@ class FixArray:
 
     def flag_counts(self) -> dict[str, int]:
         """How many rows carry each flag; flags that nobody carries are left out."""
-        counts = {f.names()[0]: int(np.count_nonzero(self.has(f))) for f in QualityFlag if f.value}
-        return {name: count for name, count in counts.items() if count}
+        carried = int(np.bitwise_or.reduce(self.flags)) if len(self.flags) else 0
+        return {
+            name: int(np.count_nonzero(self.flags & bit))
+            for name, bit in _FLAG_BITS.items()
+            if carried & bit
+        }
 
 
 def _claimed_flags(fix: Fix) -> QualityFlag:

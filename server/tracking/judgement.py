@@ -7,6 +7,7 @@ excusals count, and when the answer could change without a new fact.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +16,7 @@ from geo import ALGORITHM_VERSION
 from geo.fix import NOT_EVIDENCE, FixArray, from_epoch_s, to_epoch_s
 from geo.offpost import detect_off_post
 from geo.policy import OffPostPolicy
+from geo.policy import Policy as GeoPolicy
 from geo.presence import Gap, Presence, Window, detect_gaps, detect_presence
 from geo.sides import judge_sides
 from server.findings.rules import DayKey, FindingDraft, FindingKind
@@ -146,9 +148,15 @@ def judge_day(facts: DayFacts, *, as_of: datetime, with_trajectory: bool = True)
             as_of=until,
             with_trajectory=with_trajectory,
         ),
-        policy={"algorithm_version": ALGORITHM_VERSION, **facts.policy.to_json()},
+        policy=_thresholds(facts.policy),
         current=_current(facts, judged, drafts, as_of),
     )
+
+
+@lru_cache(maxsize=64)
+def _thresholds(policy: GeoPolicy) -> Mapping[str, Any]:
+    """Return what a day was judged by; one object for all days of a policy, not to be changed."""
+    return {"algorithm_version": ALGORITHM_VERSION, **policy.to_json()}
 
 
 def _pieces(facts: DayFacts, window: DutyWindow) -> Iterator[_Piece]:
