@@ -171,17 +171,27 @@ def provider_by_name(session: Session, *, tenant_id: int, name: str) -> UUID:
 
 
 def newest_requests(
-    session: Session, *, tenant_id: int, provider_id: UUID, limit: int = 20
+    session: Session,
+    *,
+    tenant_id: int,
+    provider_id: UUID | None = None,
+    employee_id: UUID | None = None,
+    limit: int = 20,
 ) -> list[RequestView]:
-    """Return the newest requests to a provider, newest first. One statement."""
+    """Return the newest requests to a provider or about a person, newest first. One statement."""
     people = tables.employees
+    about = (
+        Request.provider_id == provider_id
+        if provider_id is not None
+        else Request.employee_id == employee_id
+    )
     query = (
         select(Request, people.c.name)
         .outerjoin(
             people,
             and_(people.c.tenant_id == Request.tenant_id, people.c.id == Request.employee_id),
         )
-        .where(Request.tenant_id == tenant_id, Request.provider_id == provider_id)
+        .where(Request.tenant_id == tenant_id, about)
         .order_by(Request.asked_at.desc(), Request.id.desc())
         .limit(limit)
     )
@@ -246,3 +256,51 @@ def geolocate_changes(session: Session) -> dict[int, datetime]:
         .group_by(Provider.tenant_id)
     )
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def records_of_person(
+    session: Session, *, tenant_id: int, employee_id: UUID
+) -> dict[str, list[dict[str, Any]]]:
+    """Return every row about a person as plain values, oldest first, for their own archive.
+
+    `carrier_consents`, and `carrier_requests` with the position each answer gave. Two
+    statements.
+    """
+    consents = session.scalars(
+        select(Consent)
+        .where(Consent.tenant_id == tenant_id, Consent.employee_id == employee_id)
+        .order_by(Consent.id)
+    )
+    requests = session.scalars(
+        select(Request)
+        .where(Request.tenant_id == tenant_id, Request.employee_id == employee_id)
+        .order_by(Request.id)
+    )
+    return {
+        "carrier_consents": [
+            {
+                "number": row.msisdn,
+                "given_at": row.given_at,
+                "note": row.note,
+                "withdrawn_at": row.withdrawn_at,
+                "withdrawn_how": row.withdrawn_how,
+            }
+            for row in consents
+        ],
+        "carrier_requests": [_own_record(row) for row in requests],
+    }
+
+
+def _own_record(row: Request) -> dict[str, Any]:
+    disc = store.place_of(row)
+    return {
+        "provider": row.provider_name,
+        "asked_at": row.asked_at,
+        "asked_by": row.actor_name,
+        "purpose": row.purpose,
+        "outcome": row.outcome,
+        "fixed_at": row.fixed_at,
+        "lon": disc.lon_deg if disc else None,
+        "lat": disc.lat_deg if disc else None,
+        "accuracy_m": row.accuracy_m,
+    }

@@ -1,7 +1,10 @@
 """Pages of carriers: set up, secrets that never come back, test calls, consent."""
 
 import html
+import io
+import json
 import re
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -277,3 +280,25 @@ def test_texts_are_chinese_for_chinese_readers(admin: Browser, server: CarrierSe
         answer = admin.get(page, headers={"Accept-Language": "zh-CN"})
         assert answer.status_code == 200
         assert "运营商" in answer.text
+
+
+def test_people_see_and_withdraw_their_own_consent(admin: Browser, office: Desk) -> None:
+    person = office.alpha.people["peer"]
+    own = office.browser("peer")
+    assert "Located by the carrier" not in own.text("/me")
+    with office.transaction() as session:
+        session.execute(
+            text("UPDATE employees SET phone = '13700137000' WHERE id = :id"), {"id": person}
+        )
+    given = {"given_on": "2026-11-17", "note": "signed sheet 13"}
+    admin.post(f"/carriers/consents/{person}", given)
+    assert "You agreed" in own.text("/me")
+    assert own.post("/me/carrier/withdraw").status_code == 303
+    shown = said(own, "/me")
+    assert "Your consent is withdrawn." in shown
+    assert "by the person" in shown
+    assert own.post("/me/carrier/withdraw").status_code == 303, "again changes nothing"
+    archive = zipfile.ZipFile(io.BytesIO(own.get("/me/export").data))
+    (consent,) = json.loads(archive.read("carrier_consents.json"))
+    assert (consent["number"], consent["withdrawn_how"]) == ("8613700137000", "person")
+    assert json.loads(archive.read("carrier_requests.json")) == []

@@ -245,6 +245,26 @@ def withdraw(employee_id: UUID) -> AnyResponse:
     return _do(act)
 
 
+@blueprint.post("/me/carrier/withdraw")
+@policy(Action.VIEW_OWN)
+def withdraw_own() -> AnyResponse:
+    """Take one's own consent back; nobody else has to agree."""
+    viewer = principal()
+    if viewer.employee_id is None:
+        raise NotFound
+    with transaction() as session:
+        withdraw_consent(
+            session,
+            runtime().clock,
+            tenant_id=viewer.tenant_id,
+            employee_id=viewer.employee_id,
+            how=Withdrawn.PERSON,
+            actor_id=viewer.account_id,
+        )
+    flash(_("Your consent is withdrawn. The carrier is not asked about you."), "ok")
+    return redirect(url_for("me.index"), 303)
+
+
 def _page(provider_id: UUID, error: InvalidInput | None = None) -> str:
     viewer = principal()
     with transaction() as session:

@@ -14,6 +14,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from server.audit.queries import looks_at
+from server.carriers import queries as carriers
 from server.findings.queries import FindingDetail, findings_of_person
 from server.people.policy import EmployeeView
 from server.posts.queries import excusals_between, roster_between
@@ -46,7 +47,8 @@ def archive_of(
     `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `looks.csv`,
     `roster.csv`, `excusals.json`, `ledger.json`, `refused.json` (counts of messages that were
     not stored), `device_events.json`, `radio_reports.json`, `presence.json`, `days.json`
-    (outlines with stops and trips), `last_position.json` and `fixes/` by local date.
+    (outlines with stops and trips), `last_position.json`, `carrier_consents.json`,
+    `carrier_requests.json` and `fixes/` by local date.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def archive_of(
     Returns
     -------
     The archive's bytes. The person's own data only; other people appear by the name under
-    which they looked or reviewed. About fifteen statements, whatever there is.
+    which they looked or reviewed. About seventeen statements, whatever there is.
     """
     first_on, last_on = person.hired_on, today + _AHEAD
     roster = roster_between(session, scope, first_on=first_on, last_on=last_on)
@@ -97,9 +99,9 @@ def archive_of(
         archive.writestr("ledger.json", _json([asdict(row) for row in counts]))
         refused = quarantine(session, scope, since_at=datetime.min.replace(tzinfo=UTC))
         archive.writestr("refused.json", _json([asdict(row) for row in refused]))
-        for name, rows in records_of_person(
-            session, tenant_id=tenant_id, employee_id=person.id
-        ).items():
+        records = records_of_person(session, tenant_id=tenant_id, employee_id=person.id)
+        records |= carriers.records_of_person(session, tenant_id=tenant_id, employee_id=person.id)
+        for name, rows in records.items():
             archive.writestr(f"{name}.json", _json(rows))
         fixes = fixes_of_person(
             session, tenant_id=tenant_id, employee_id=person.id, today=today, zone=zone

@@ -11,6 +11,7 @@ from server.http.markers import policy
 from server.people.policy import employees_in_scope, local_date, scoped_employee
 from server.people.rules import Action
 from server.tracking.locate_queries import questions_about
+from web.carriers.mine import own_carrier
 from web.devices.scope import only
 from web.me.export import archive_of
 from web.me.receipt import receipt_of
@@ -44,9 +45,11 @@ def index() -> str:
             employee_id=employee_id,
             since_at=now() - timedelta(days=30),
         )
+        carrier = own_carrier(session, tenant_id=viewer.tenant_id, employee_id=employee_id)
     return render_template(
         "me/index.html",
         person=person,
+        carrier=carrier,
         asked=asked,
         receipt=receipt,
         before=on - timedelta(days=1),
