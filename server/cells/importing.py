@@ -4,8 +4,9 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from geo.cell_areas import robust_area
+from geo.cell_areas import AreaMoments, robust_area
 from geo.cell_footprint import AreaRecord, CellPolicy
 from geo.cell_table import CellTable
 from geo.crs import Datum
@@ -24,6 +25,7 @@ from server.clock import Clock
 from server.errors import InvalidInput
 
 _CHUNK_BYTES: Final = 1 << 20
+_AREAS_AT_ONCE: Final = 1_000
 _MAX_NAME_CHARS: Final = 60
 _LIMITS: Final = (
     # One import may take minutes; nobody waits for its locks before the swap at its end.
@@ -110,10 +112,8 @@ def import_cells(
     store.add_index(cursor, new)
     table = new if old is None or replace else store.merge_older(cursor, old=old, new=new)
     store.analyze(cursor, table)
-    areas = _areas(cursor, table, policy)
-    store.replace_areas(cursor, areas, source_id=row.id)
+    row.areas = _replace_areas(cursor, table, source_id=row.id, policy=policy)
     row.cells = store.count_rows(cursor, table)
-    row.areas = len(areas)
     row.rejected = dict(sorted(rejected.items()))
     if table == old:
         row.imports -= 1
@@ -204,27 +204,36 @@ def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _areas(cursor: store.Cursor, table: str, policy: CellPolicy) -> Sequence[AreaRecord]:
-    moments = store.area_moments(cursor, table)
-    radius_m = moments.radius_m(policy=policy)
+def _replace_areas(cursor: store.Cursor, table: str, *, source_id: int, policy: CellPolicy) -> int:
+    """Make the areas of a source anew; returns how many there are."""
+    store.clear_areas(cursor, source_id=source_id)
+    count = 0
+    wide: list[tuple[int, int]] = []
+    for moments in store.area_moments(cursor, table):
+        areas, doubtful = _believed(moments, policy)
+        count += store.add_areas(cursor, areas, source_id=source_id)
+        wide += doubtful
+    robust = (
+        robust_area(network, area, cells, policy=policy)
+        for (network, area), cells in store.cells_of_areas(cursor, table, wide)
+    )
+    found = (area for area in robust if area is not None)
+    while some := list(islice(found, _AREAS_AT_ONCE)):
+        count += store.add_areas(cursor, some, source_id=source_id)
+    return count
+
+
+def _believed(
+    moments: AreaMoments, policy: CellPolicy
+) -> tuple[list[AreaRecord], list[tuple[int, int]]]:
+    """Areas as their moments tell, and the keys of those too wide to be told by moments."""
     wide = moments.too_wide(policy=policy)
-    believed = np.ones(len(radius_m), dtype=np.bool_)
+    believed = np.ones(len(moments.cells), dtype=np.bool_)
     believed[wide] = False
-    areas = [
-        AreaRecord(*row)
-        for row in zip(
-            *(
-                column[believed].tolist()
-                for column in (
-                    moments.network, moments.area, moments.lon_deg, moments.lat_deg, radius_m,
-                    moments.cells,
-                )
-            ),
-            strict=True,
-        )
-    ]  # fmt: skip
-    keys = list(zip(moments.network[wide].tolist(), moments.area[wide].tolist(), strict=True))
-    for (network, area), cells in store.cells_of_areas(cursor, table, keys):
-        found = robust_area(network, area, cells, policy=policy)
-        areas += [] if found is None else [found]
-    return areas
+    columns = (
+        moments.network, moments.area, moments.lon_deg, moments.lat_deg,
+        moments.radius_m(policy=policy), moments.cells,
+    )  # fmt: skip
+    rows = zip(*(column[believed].tolist() for column in columns), strict=True)
+    keys = zip(moments.network[wide].tolist(), moments.area[wide].tolist(), strict=True)
+    return [AreaRecord(*row) for row in rows], list(keys)

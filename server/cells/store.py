@@ -5,7 +5,7 @@ new partition beside the old one and takes its place at the end of the transacti
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
@@ -36,6 +36,7 @@ _FIELDS: Final = (
 )  # fmt: skip
 _NULLABLE: Final = ("range_m", "updated_at")
 _KEY: Final = "network, cell, area"
+_AREAS_AT_ONCE: Final = 20_000
 
 
 def cursor_of(session: Session) -> Cursor:
@@ -173,29 +174,24 @@ def swap_partition(cursor: Cursor, *, source_id: int, old: str | None, new: str)
     cursor.execute(f"ALTER TABLE cells ATTACH PARTITION {new} FOR VALUES IN ({source_id})")
 
 
-_MOMENTS: Final = (
-    ("network", ">i4"), ("area", ">i4"), ("lon_deg", ">f8"), ("lat_deg", ">f8"),
-    ("lon_deviation_deg", ">f8"), ("lat_deviation_deg", ">f8"), ("reach_m", ">f8"),
-    ("cells", ">i4"),
-)  # fmt: skip
-
-
-def area_moments(cursor: Cursor, table: str) -> AreaMoments:
-    """Return the moments of all areas of a partition; one pass over it."""
-    statement = (
-        f"COPY (SELECT network, area, avg(lon_deg), avg(lat_deg), stddev_pop(lon_deg), "  # noqa: S608
-        f"stddev_pop(lat_deg), coalesce(avg(range_m), 0)::float8, count(*)::int4 "
-        f"FROM {table} GROUP BY network, area) TO STDOUT (FORMAT binary)"
+def area_moments(cursor: Cursor, table: str) -> Iterator[AreaMoments]:
+    """Yield the moments of all areas of a partition, some thousands at a time; one pass over it."""
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE moments ON COMMIT DROP AS "  # noqa: S608  # constants
+        f"SELECT network, area, avg(lon_deg) AS lon, avg(lat_deg) AS lat, "
+        f"stddev_pop(lon_deg) AS lon_deviation, stddev_pop(lat_deg) AS lat_deviation, "
+        f"coalesce(avg(range_m), 0)::float8 AS reach, count(*)::int4 AS cells "
+        f"FROM {table} GROUP BY network, area"
     )
-    with cursor.copy(statement) as copy:
-        data = b"".join(copy)
-    layout: list[tuple[str, str]] = [("fields", ">i2")]
-    for name, kind in _MOMENTS:
-        layout += [(f"{name}_length", ">i4"), (name, kind)]
-    rows = np.frombuffer(data[len(_HEADER) : -len(_TRAILER)], dtype=layout)
-    column = {name: rows[name].astype(kind.replace(">", "=")) for name, kind in _MOMENTS}
-    whole = {n: column[n].astype(np.int64) for n in ("network", "area", "cells")}
-    return AreaMoments(**(column | whole))
+    with cursor.connection.cursor(name="area_moments") as rows:
+        rows.execute("SELECT * FROM moments")
+        while some := rows.fetchmany(_AREAS_AT_ONCE):
+            column = np.array(some, dtype=np.float64).T
+            network, area, cells = (column[i].astype(np.int64) for i in (0, 1, 7))
+            yield AreaMoments(
+                network, area, column[2], column[3], column[4], column[5], column[6], cells
+            )
+    cursor.execute("DROP TABLE moments")
 
 
 def cells_of_areas(
@@ -221,10 +217,15 @@ def cells_of_areas(
             )
 
 
-def replace_areas(cursor: Cursor, areas: Sequence[AreaRecord], *, source_id: int) -> None:
-    """Replace all areas of a source."""
+def clear_areas(cursor: Cursor, *, source_id: int) -> None:
+    """Forget all areas of a source."""
     cursor.execute("DELETE FROM cell_areas WHERE source_id = %s", (source_id,))
+
+
+def add_areas(cursor: Cursor, areas: Iterable[AreaRecord], *, source_id: int) -> int:
+    """Add areas of a source; returns how many."""
     row = struct.Struct("!hiiiiihidididii")
+    count = 0
     with cursor.copy(
         "COPY cell_areas (network, area, source_id, lon_deg, lat_deg, radius_m, cells) "
         "FROM STDIN (FORMAT binary)"
@@ -235,4 +236,6 @@ def replace_areas(cursor: Cursor, areas: Sequence[AreaRecord], *, source_id: int
                 row.pack(7, 4, a.network, 4, a.area, 2, source_id, 8, a.lon_deg, 8, a.lat_deg,
                          8, a.radius_m, 4, a.cells)
             )  # fmt: skip
+            count += 1
         copy.write(_TRAILER)
+    return count
