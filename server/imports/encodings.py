@@ -6,7 +6,7 @@ from typing import Final
 
 from charset_normalizer import from_bytes
 
-from server.imports.columns import match_header
+from server.imports.columns import match_header, required_of
 from server.imports.kinds import Kind
 from server.imports.table import HEADER_WITHIN, FileRefused
 
@@ -66,7 +66,9 @@ def detect_encoding(content: bytes, kind: Kind, *, wanted: str | None = None) ->
         # No header to go by: a guess by frequencies of characters, for the message's sake.
         guess = from_bytes(content[:_SAMPLE], cp_isolation=["gb18030", "big5"]).best()
         return (guess.encoding if guess else name), False
-    return name, False
+    others = [score for score, _other, other in scored if other != name]
+    # A header that reads in one of them only leaves no doubt.
+    return name, best >= len(required_of(kind)) and best > max(others, default=0)
 
 
 def score_of(text: str, kind: Kind) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from geo.crs import Datum
 from server.clock import Clock
-from server.imports.cells import BadCell, Value
+from server.imports.cells import BadCell, Unreadable, Value
 from server.imports.kinds import Outcome
 from server.imports.table import Row
 
@@ -204,4 +204,6 @@ def shown(value: object) -> str:
         return "1" if value else "0"
     if isinstance(value, float):
         return f"{value:.10g}"
+    if isinstance(value, Unreadable):
+        return value.text
     return str(value)

@@ -260,13 +260,20 @@ def roster_between(
 
 
 def extent_of_posts(
-    session: Session, *, tenant_id: int
+    session: Session, *, tenant_id: int, units: Select[UUID] | None = None
 ) -> tuple[float, float, float, float] | None:
-    """Return west, south, east and north of a tenant's fences, degrees; None without any."""
-    shapes = PostVersion.__table__.c.shape
-    west, south, east, north = session.execute(
-        select(*extent_of(shapes)).where(PostVersion.tenant_id == tenant_id)
-    ).one()
+    """Return west, south, east and north of fences, degrees; None without any.
+
+    Parameters
+    ----------
+    units : only posts of these units; all of the tenant's when left out.
+    """
+    query = select(*extent_of(PostVersion.__table__.c.shape)).where(
+        PostVersion.tenant_id == tenant_id
+    )
+    if units is not None:
+        query = query.where(PostVersion.post_id.in_(select(Post.id).where(Post.unit_id.in_(units))))
+    west, south, east, north = session.execute(query).one()
     box: tuple[float | None, ...] = (west, south, east, north)
     return None if None in box else (west, south, east, north)
 

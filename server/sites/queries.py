@@ -113,13 +113,19 @@ def sites_by_number(
 
 
 def extent_of_sites(
-    session: Session, *, tenant_id: int
+    session: Session, *, tenant_id: int, units: Select[UUID] | None = None
 ) -> tuple[float, float, float, float] | None:
-    """Return west, south, east and north of a tenant's sites, degrees; None without any."""
+    """Return west, south, east and north of sites, degrees; None without any.
+
+    Parameters
+    ----------
+    units : only sites of these units; all of the tenant's when left out.
+    """
     place = Site.__table__.c.position
-    west, south, east, north = session.execute(
-        select(*extent_of(place)).where(Site.tenant_id == tenant_id, place.is_not(None))
-    ).one()
+    query = select(*extent_of(place)).where(Site.tenant_id == tenant_id, place.is_not(None))
+    if units is not None:
+        query = query.where(Site.unit_id.in_(units))
+    west, south, east, north = session.execute(query).one()
     box: tuple[float | None, ...] = (west, south, east, north)
     return None if None in box else (west, south, east, north)
 

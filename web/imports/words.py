@@ -42,7 +42,7 @@ OUTCOMES: Mapping[str, LazyString] = {
     "add": _l("Added"),
     "change": _l("Changed"),
     "same": _l("Left alone"),
-    "refuse": _l("Refused"),
+    "refuse": _l("Not possible"),
 }
 OUTCOME_TONES: Mapping[str, str] = {"add": "ok", "change": "info", "refuse": "danger"}
 

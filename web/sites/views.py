@@ -14,7 +14,8 @@ from server.http.markers import policy
 from server.people.policy import scoped_unit, units_in_scope
 from server.people.queries import UnitNode, units
 from server.people.rules import Action, may_for_others
-from server.sites.queries import SORTABLE, SiteView, get_site, list_sites
+from server.posts.queries import extent_of_posts
+from server.sites.queries import SORTABLE, SiteView, extent_of_sites, get_site, list_sites
 from server.sites.services import add_sites, change_sites
 from web.choices import unit_choices
 from web.sites.forms import SiteForm
@@ -142,9 +143,16 @@ def switch(site_id: UUID) -> AnyResponse:
 
 def _form(form: SiteForm, choice: list[UnitNode], *, site: SiteView | None = None) -> str:
     mine = {unit.id for unit in choice}
+    with transaction() as session:
+        # Where the map begins while the site has no position.
+        scope = units_in_scope(principal(), Action.VIEW_POSTS, now=now())
+        extent = extent_of_sites(
+            session, tenant_id=principal().tenant_id, units=scope
+        ) or extent_of_posts(session, tenant_id=principal().tenant_id, units=scope)
     values: dict[str, Any] = {
         "form": form,
         "site": site,
+        "extent": extent,
         "unit_options": unit_choices(choice),
         "may_edit": bool(choice) if site is None else site.facts.unit_id in mine,
     }

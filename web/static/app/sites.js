@@ -25,6 +25,10 @@ if (box) {
     install: (target) => addPosts(target, drawn()),
     center: site ? [site.lon, site.lat] : [24.944, 60.171], zoom: site ? 15 : 4, maxZoom: 18,
   });
+  if (!site && box.dataset.extent) {
+    const [west, south, east, north] = box.dataset.extent.split(",").map(Number);
+    map.fitBounds([[west, south], [east, north]], { padding: 40, maxZoom: 14, animate: false });
+  }
   const draw = () => map.getSource("posts")?.setData(drawn());
   for (const name of ["lon", "lat", "radius_m", "name"]) {
     field(name).addEventListener("change", () => {
