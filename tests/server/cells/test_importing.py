@@ -3,19 +3,23 @@
 import gzip
 import io
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from fixtures.cellfile import write_cell_file
 from fixtures.stack import DatabaseUrls
-from geo.cell_identity import Radio, network_code
+from geo.cell_files import read_cell_file
+from geo.cell_identity import CellId, Radio, network_code
 from geo.cell_table import COLUMNS
-from geo.cells import CellPlace, CellSeen, CellUnknown
+from geo.cells import CellPlace, CellSeen, CellUnknown, locate_cells
 from geo.crs import Datum, convert_point
 from server.cells import queries
 from server.cells.services import Imported, Progress, import_cells
@@ -280,6 +284,45 @@ def test_a_lookup_uses_the_index_of_every_source(tables: Tables) -> None:
         )
     assert "Index" in plan
     assert "Seq Scan" not in plan
+
+
+def test_the_database_answers_like_the_file_on_the_command_line(
+    tables: Tables, tmp_path: Path
+) -> None:
+    path = tmp_path / "cells.csv"
+    write_cell_file(path, rows=1_500)
+    far_off = [row(i, area=77, lon=113 + i / 1_000) for i in range(1, 30)]
+    far_off += [row(99, area=77, lon=75.0), row(5, area=77, lon=115.0)]
+    content = path.read_bytes() + "\n".join([*far_off, ""]).encode()
+    tables.bring(content)
+    table = read_cell_file(content)
+    cells = table.cells
+    asked = [
+        CellId(int(cells.network[i]), int(cells.area[i]), int(cells.cell[i]) + shift)
+        for i in range(0, len(cells), 10)
+        for shift in (0, 1)
+    ]
+    kinds: Counter[tuple[str, bool | None]] = Counter()
+    for name in [*asked, CellId(2_460_000, 77, 5), CellId(2_460_000, 77, 1_000)]:
+        heard = CellSeen(
+            radio=name.radio, mcc=460, mnc=name.network % 1_000, area=name.area, cell=name.cell
+        )
+        by_file = locate_cells(
+            [heard],
+            records=table.records_of([name]),
+            areas=table.areas_of([name]),
+            now_s=NOW.timestamp(),
+        )
+        by_database = tables.ask(heard)
+        kinds[type(by_file).__name__, getattr(by_file, "is_area", None)] += 1
+        assert type(by_database) is type(by_file)
+        if isinstance(by_file, CellPlace) and isinstance(by_database, CellPlace):
+            assert by_database.used == by_file.used
+            assert by_database.notes == by_file.notes
+            for figure in ("lon_deg", "lat_deg", "accuracy_m"):
+                expected = pytest.approx(getattr(by_file, figure), rel=1e-9)
+                assert getattr(by_database, figure) == expected, (name, figure)
+    assert len(kinds) >= 2, kinds
 
 
 def test_impossible_cells_cost_no_statement(
