@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from typing import Any
@@ -97,7 +97,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401  # one case a type
     if isinstance(value, np.generic):
         return _plain(value.item())
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return {member.name: _plain(getattr(value, member.name)) for member in fields(value)}
     if isinstance(value, Mapping):
         return {str(_plain(k)): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):

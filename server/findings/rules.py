@@ -136,11 +136,13 @@ def identify(standing: Iterable[Standing], drafts: Sequence[FindingDraft]) -> di
     the order in which the facts arrived.
     """
     standing = list(standing)
+    by_subject: dict[_Subject, list[FindingDraft]] = {}
+    for draft in drafts:
+        by_subject.setdefault(_subject(draft), []).append(draft)
     pairs = [
         (rank, draft.id, found.id)
         for found in standing
-        for draft in drafts
-        if _subject(found) == _subject(draft)
+        for draft in by_subject.get(_subject(found), ())
         for rank in _kinship(found, draft)
     ]
     chosen: dict[UUID, UUID] = {}
@@ -196,7 +198,10 @@ def plan_changes(standing: Iterable[Standing], drafts: Sequence[FindingDraft]) -
     return sorted(changes, key=_order)
 
 
-def _subject(what: Standing | FindingDraft) -> tuple[DayKey, UUID, FindingKind]:
+_Subject = tuple[DayKey, UUID, FindingKind]
+
+
+def _subject(what: Standing | FindingDraft) -> _Subject:
     return what.day, what.roster_entry_id, what.kind
 
 
