@@ -14,7 +14,8 @@ from server.audit.services import Purpose, record_looks
 from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.people.policy import employees_in_scope, local_date, scoped_employee
-from server.people.rules import Action
+from server.people.queries import ranks_of_names
+from server.people.rules import Action, may_for_others
 from server.posts.queries import roster_between, roster_in_scope
 from server.tracking.locate_queries import questions_about
 from server.tracking.phone_rules import health_of
@@ -51,6 +52,8 @@ class Shown:
     since: datetime | None
     fixed_at: datetime | None
     battery_pct: int | None
+    rank: int
+    """Place in the order of names."""
 
 
 @blueprint.get("/people")
@@ -133,6 +136,7 @@ def show(employee_id: UUID) -> str:
         "people/show.html",
         person=person,
         own=own,
+        may_excuse=not own and may_for_others(viewer, Action.EXCUSE),
         locatable=locatable,
         asked=asked,
         looks=[look for look in looks if own or look.actor_id == viewer.account_id],
@@ -179,13 +183,17 @@ def person_facts(session: Session, employee_id: UUID) -> dict[str, Any]:
 def people_now(session: Session, scope: Select[UUID], *, now: datetime) -> list[Shown]:
     """Return how the people of a scope stand right now, by name; positions stay out."""
     columns = live_map(session, scope, now=now).people
+    ranks = ranks_of_names(session, scope)
     names = ("id", "name", "unit", "post", "status", "since", "fixed_at", "battery_pct")
     rows = zip(*(columns[name] for name in names), strict=True)
     shown = [
-        Shown(id_, name, unit, post, status, _instant(since), _instant(fixed_at), battery)
+        Shown(
+            *(id_, name, unit, post, status, _instant(since), _instant(fixed_at), battery),
+            rank=ranks.get(UUID(id_), len(ranks)),
+        )
         for id_, name, unit, post, status, since, fixed_at, battery in rows
     ]
-    return sorted(shown, key=lambda p: (p.name, p.id))
+    return sorted(shown, key=lambda p: (p.rank, p.id))
 
 
 def _instant(epoch_s: float | None) -> datetime | None:
@@ -193,7 +201,7 @@ def _instant(epoch_s: float | None) -> datetime | None:
 
 
 def _sort_key(key: str, person: Shown) -> tuple[Any, ...]:
-    name = (person.name, person.id)
+    name = (person.rank, person.id)
     if key == "unit":
         return (person.unit or "", *name)
     if key == "fix":
