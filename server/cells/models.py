@@ -61,7 +61,7 @@ CELLS: Final = Table(
     Column("is_exact", Boolean, nullable=False),
     Column("updated_at", UtcDateTime),
     CheckConstraint(_ON_EARTH, name="position"),
-    Index("ix_cells_name", "network", "cell", "area"),
+    Index("ix_cells_name", "cell", "network", "area"),
     postgresql_partition_by="LIST (source_id)",
 )
 

@@ -119,7 +119,7 @@ def _frame(
 
 def add_index(cursor: Cursor, table: str) -> None:
     """Give a filled partition the index that lookups use."""
-    cursor.execute(f"CREATE INDEX ON {table} (network, cell, area)")
+    cursor.execute(f"CREATE INDEX ON {table} (cell, network, area)")
 
 
 def merge_older(cursor: Cursor, *, old: str, new: str) -> str:

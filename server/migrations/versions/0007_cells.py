@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.CheckConstraint(_ON_EARTH, name=op.f("ck_cells_position")),
         postgresql_partition_by="LIST (source_id)",
     )
-    op.create_index("ix_cells_name", "cells", ["network", "cell", "area"])
+    op.create_index("ix_cells_name", "cells", ["cell", "network", "area"])
     op.create_table(
         "cell_areas",
         sa.Column("network", sa.Integer(), autoincrement=False, nullable=False),
