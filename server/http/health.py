@@ -6,6 +6,7 @@ are for the machine itself: a request that came through a proxy gets 404.
 
 import logging
 from collections import Counter
+from datetime import timedelta
 from importlib.resources import as_file, files
 from ipaddress import ip_address
 
@@ -25,12 +26,14 @@ from server.http.context import runtime, transaction_without_tenant
 from server.http.markers import public
 from server.http.requests import is_quiet
 from server.tracking.health import OUTCOMES, engine_age, ingest_age, ingest_health, ledger_today
+from server.tracking.scans import count_scans
 
 blueprint = Blueprint("health", __name__, template_folder="templates")
 
 MAX_INGEST_AGE_S = 60.0
 MAX_ENGINE_AGE_S = 120.0
 """A worker beats between two batches, and a large batch may take its time."""
+_SCANS_OF = timedelta(days=1)
 _EXTENSION = "outpost-health"
 _NO_TENANT = 0
 _log = logging.getLogger(__name__)
@@ -77,7 +80,7 @@ def metrics() -> Response:
     """Show counts in the text form of Prometheus.
 
     What ingest did is read from the database, so that it counts for all its processes; the
-    ledger's figures begin at 0 each day (UTC).
+    ledger's figures begin at 0 each day (UTC); scans without a place are those of 24 hours.
     """
     if not _is_local():
         raise NotFound
@@ -88,13 +91,17 @@ def metrics() -> Response:
 
 def _ingest_figures() -> dict[str, float]:
     sums: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
+    unplaced = 0
     with transaction_without_tenant() as session:
         health = ingest_health(session)
         # One wall after the other: no role of this process sees two tenants at once.
         for tenant_id in session.scalars(select(tenants.c.id)).all():
             enter_tenant(session, tenant_id=tenant_id)
             sums.update(ledger_today(session))
+            scans = count_scans(session, since_at=runtime().clock.now() - _SCANS_OF)
+            unplaced += scans.waiting + scans.unplaced
     figures: dict[str, float] = {f"today_{name}": sums[name] for name in OUTCOMES}
+    figures["scans_without_place"] = unplaced
     if health is not None:
         figures |= {
             "last_commit_age_seconds": round(health.age_s, 3),

@@ -42,6 +42,8 @@ class RetentionReport:
     reviews: int
     answers: int = 0
     questions: int = 0
+    carrier_places: int = 0
+    carrier_requests: int = 0
 
 
 def is_sealed(work_on: date, now: datetime) -> bool:
@@ -92,4 +94,12 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
             " WHERE answer IS NOT NULL AND asked_at < :raw_at"
         ),
         questions=done("DELETE FROM locate_requests WHERE asked_at < :finding_at"),
+        carrier_places=done(
+            "UPDATE carrier_requests SET place = NULL, accuracy_m = NULL, fixed_at = NULL"
+            " WHERE place IS NOT NULL AND asked_at < :raw_at"
+        )
+        # Of nobody, and younger than any setting lets an answer be used again.
+        + done("DELETE FROM carrier_radio_answers WHERE answered_at < :raw_at"),
+        carrier_requests=done("DELETE FROM carrier_requests WHERE asked_at < :finding_at")
+        + done("DELETE FROM carrier_usage WHERE used_on < :derived_on"),
     )

@@ -59,6 +59,19 @@ _TRIED: Final = text(
 )
 
 
+_COUNTS: Final = text(
+    f"""
+    SELECT CASE WHEN r.resolved_by IS NOT NULL THEN 'placed'
+            WHEN r.resolved_at IS NOT NULL THEN 'off_duty'
+            WHEN r.tried_at IS NULL OR r.tried_version = {TRIED_IN_VAIN} THEN 'waiting'
+            ELSE 'unplaced' END AS state,
+        r.resolved_by AS by, count(*) AS n
+    FROM radio_reports r WHERE NOT r.has_fix AND r.fixed_at >= :since_at
+    GROUP BY 1, 2
+    """  # noqa: S608  # a constant
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """One row of `radio_reports` without a fix, locked by the transaction that read it."""
@@ -102,6 +115,37 @@ class Scan:
         points = [SeenNetwork(mac=p["mac"], signal_dbm=p.get("signal_dbm")) for p in self.wifi]
         # One network alone follows its owner about; services refuse it too.
         return cells, points if len(points) > 1 else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanCounts:
+    """What became of scans without a position.
+
+    Attributes
+    ----------
+    placed : by what (`cells`, `learned`, `carrier:<name>`).
+    waiting : nobody looked at them yet, or the question is out.
+    unplaced : neither tables nor services know; tried again when those change.
+    off_duty : duty was taken back since, so they stay unplaced for good.
+    """
+
+    placed: dict[str, int]
+    waiting: int
+    unplaced: int
+    off_duty: int
+
+
+def count_scans(session: Session, *, since_at: datetime) -> ScanCounts:
+    """Count the scans in sight from an instant on. One statement."""
+    rows = session.execute(_COUNTS, {"since_at": since_at}).all()
+    placed = {row.by: row.n for row in rows if row.state == "placed"}
+    others = {row.state: row.n for row in rows if row.state != "placed"}
+    return ScanCounts(
+        placed=dict(sorted(placed.items())),
+        waiting=others.get("waiting", 0),
+        unplaced=others.get("unplaced", 0),
+        off_duty=others.get("off_duty", 0),
+    )
 
 
 def claim_untried(session: Session, *, limit: int) -> list[Scan]:

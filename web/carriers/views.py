@@ -1,7 +1,7 @@
 """Pages of providers and of people's consent to being located by a carrier."""
 
 from collections.abc import Callable
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,7 @@ from server.http.markers import policy
 from server.people.policy import employees_in_scope, scoped_employee
 from server.people.rules import Action, granting_units
 from server.people.services import top_unit
+from server.tracking.scans import count_scans
 from web.carriers import words
 from web.carriers.forms import PHONE_ONLY, draft_of, values_of
 from web.params import date_or_none
@@ -40,6 +41,7 @@ from web.texts import _
 blueprint = Blueprint("carriers", __name__, template_folder="templates")
 
 _TRIES = "10 per minute"
+_SCANS_OF = timedelta(days=7)
 
 
 @blueprint.get("/carriers")
@@ -50,7 +52,8 @@ def index() -> str:
     with transaction() as session:
         _whole_company(session)
         found = provider_views(session, tenant_id=viewer.tenant_id, now=now())
-    return render_template("carriers/index.html", providers=found, words=words)
+        scans = count_scans(session, since_at=now() - _SCANS_OF)
+    return render_template("carriers/index.html", providers=found, scans=scans, words=words)
 
 
 @blueprint.get("/carriers/new")

@@ -129,6 +129,13 @@ def detail(text: str | None) -> str:
     return str(found) if found is not None else text or ""
 
 
+def placed_by(name: str) -> str:
+    """Return who placed a scan, from `resolved_by`."""
+    if name == "cells":
+        return _("Imported cells")
+    return _("Cells learned here") if name == "learned" else name.removeprefix("carrier:")
+
+
 def outcome(code: str | None) -> str:
     """Return what came of a request, from its column."""
     if code is None:

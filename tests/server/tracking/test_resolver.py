@@ -29,6 +29,7 @@ from server.posts.rules import ExcusalKind
 from server.posts.services import excuse
 from server.tracking.live import LivePublisher
 from server.tracking.resolver import Resolver
+from server.tracking.scans import ScanCounts, count_scans
 from tests.factories import carrier_server as moods
 from tests.factories.carrier_server import KEY, CarrierServer, carrier_server
 from tests.factories.company import DAY, Company, company
@@ -353,6 +354,27 @@ def test_a_cell_does_not_replace_a_fine_position_that_is_young(fleet: Field) -> 
     fleet.scan(who, KNOWN, at=NOON - timedelta(minutes=4))
     run(fleet)
     assert fleet.rows("SELECT source FROM last_positions") == [("cell",)]
+
+
+def test_what_became_of_scans_is_counted(fleet: Field) -> None:
+    fleet.learn()
+    who = fleet.person()
+    for minute, cell in enumerate((KNOWN, KNOWN, STRANGE)):
+        fleet.scan(who, cell, at=NOON - timedelta(minutes=minute))
+    fleet.scan(fleet.person(duty=False), KNOWN)
+    run(fleet)
+    fleet.scan(who, STRANGE, at=NOON - timedelta(minutes=9))
+    fleet.scan(who, KNOWN, at=NOON - timedelta(days=8))
+    fleet.scan(who, KNOWN, at=NOON, has_fix=True)
+    with fleet.acme.transaction() as session:
+        counts = count_scans(session, since_at=NOON - timedelta(days=7))
+    # Three were looked at, newest first; two wait.
+    assert counts == ScanCounts(placed={"cells": 2}, waiting=2, unplaced=0, off_duty=1)
+    while run(fleet):
+        continue
+    with fleet.acme.transaction() as session:
+        counts = count_scans(session, since_at=NOON - timedelta(days=7))
+    assert counts == ScanCounts(placed={"cells": 2}, waiting=0, unplaced=2, off_duty=1)
 
 
 def test_many_scans_are_taken_newest_first_by_any_number_of_workers(fleet: Field) -> None:
