@@ -45,6 +45,12 @@ class Box:
             return None
         return cls(west, south, east, north)
 
+    def holds(self, *, lon: float | None, lat: float | None) -> bool:
+        """Tell whether a place lies in the box; an unknown one does not."""
+        if lon is None or lat is None:
+            return False
+        return self.west <= lon <= self.east and self.south <= lat <= self.north
+
     def touches(self, cell: int) -> bool:
         """Tell whether a hexagon reaches into the box, by the box around it."""
         lon, lat = zip(*ring(cell), strict=True)

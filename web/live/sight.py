@@ -59,9 +59,7 @@ class WindowWatch(Watch):
             return True
         if event.type is LiveType.POSITION and self._box is not None:
             data = orjson.loads(event.json)
-            lon, lat = data["lon"], data["lat"]
-            box = self._box
-            if box.west <= lon <= box.east and box.south <= lat <= box.north:
+            if self._box.holds(lon=data.get("lon"), lat=data.get("lat")):
                 if len(self._inside) >= MAX_ASKED:
                     # A window that wide is drawn as counts.
                     return person in self._inside
