@@ -10,9 +10,11 @@ given transactions to open, not one that is open.
 """
 
 import hashlib
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,9 +35,13 @@ __all__ = [
     "apply_import",
     "check_import",
     "discard_import",
+    "forget_undecided",
     "receive_file",
     "set_options",
 ]
+
+
+KEPT_UNDECIDED: Final = timedelta(days=7)
 
 
 def receive_file(
@@ -196,6 +202,31 @@ def discard_import(session: Session, clock: Clock, *, bearer: Bearer, import_id:
         content=None,
         finished_at=clock.now(),
     )
+
+
+def forget_undecided(session: Session, clock: Clock) -> int:
+    """Throw files away that nobody decided on for a week: they are full of people.
+
+    Runs with the owner's rights over all tenants; upkeep calls it daily.
+
+    Returns
+    -------
+    How many files were thrown away.
+    """
+    now = clock.now()
+    old = session.execute(
+        select(Import.tenant_id, Import.id).where(
+            Import.content.is_not(None), Import.touched_at < now - KEPT_UNDECIDED
+        )
+    ).all()
+    for tenant_id, import_id in old:
+        store.drop_rows(session, tenant_id=tenant_id, import_id=import_id)
+    session.execute(
+        update(Import)
+        .where(Import.content.is_not(None), Import.touched_at < now - KEPT_UNDECIDED)
+        .values(state=State.DISCARDED, content=None, finished_at=now, attempt=Import.attempt + 1)
+    )
+    return len(old)
 
 
 def _require_file(session: Session, bearer: Bearer, import_id: UUID) -> None:

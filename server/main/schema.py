@@ -11,6 +11,7 @@ from sqlalchemy import text
 from server.clock import SystemClock
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
+from server.imports.services import forget_undecided
 from server.people.services import cut_off_leavers, forget_expired
 from server.settings import Settings
 from server.tracking import services
@@ -79,6 +80,7 @@ def _look_after(url: str) -> None:
     with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
         forgotten = forget_expired(session, SystemClock())
         cut_off = cut_off_leavers(session, SystemClock())
+        undecided = forget_undecided(session, SystemClock())
     engine.dispose()
     click.echo(
         f"partitions: {len(done.created)} made, {len(done.dropped)} dropped, "
@@ -86,5 +88,6 @@ def _look_after(url: str) -> None:
         f"{forgotten} ended sessions deleted; {gone.device_events} device events, "
         f"{gone.last_positions} last positions and places of {gone.days_stripped} days deleted; "
         f"{gone.days} days, {gone.intervals} intervals and {gone.findings} findings deleted; "
-        f"{cut_off} phones and accounts of leavers cut off"
+        f"{cut_off} phones and accounts of leavers cut off; "
+        f"{undecided} imports nobody decided on thrown away"
     )

@@ -1,13 +1,20 @@
 """From file to rows, through the real database."""
 
-from datetime import date
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
+from server.db.session import unit_of_work
 from server.errors import Conflict, NotFound
+from server.imports import store
 from server.imports.kinds import Kind, State
-from server.imports.services import discard_import
+from server.imports.runs import Run
+from server.imports.services import check_import, discard_import, forget_undecided
+from tests.conftest import StatementCount
 from tests.factories.paperwork import Desk, csv_file
 
 HEAD = ("工号", "姓名", "部门", "职务", "手机", "入职日期")
@@ -125,3 +132,74 @@ def test_thrown_away_files_are_gone_and_remembered(desk: Desk, unit_name: str) -
         assert session.scalar(text("SELECT content FROM imports")) is None
     with pytest.raises((Conflict, NotFound)):
         desk.apply(view.id)
+
+
+def test_files_nobody_decided_on_are_forgotten_after_a_week(desk: Desk, unit_name: str) -> None:
+    view = desk.check(Kind.EMPLOYEES, csv_file(HEAD, (*LI[:2], unit_name, *LI[3:])))
+    clock = desk.company.clock
+    sessions = desk.company.sessions(desk.company.owner)
+    for days, expected in ((6, 0), (2, 1), (0, 0)):
+        clock.advance(timedelta(days=days))
+        with unit_of_work(sessions, tenant_id=None) as session:
+            assert forget_undecided(session, clock) == expected
+    assert desk.look(view.id).state is State.DISCARDED
+    assert desk.rows(view.id) == []
+
+
+def test_a_run_that_died_may_be_taken_over_and_then_counts_no_more(
+    desk: Desk, unit_name: str
+) -> None:
+    import_id = desk.receive(Kind.EMPLOYEES, csv_file(HEAD, (*LI[:2], unit_name, *LI[3:])))
+    dead = Run(desk.transactions, desk.company.clock, desk.bearer, import_id)
+    dead.begin((State.RECEIVED,), State.CHECKING)
+    with pytest.raises(Conflict, match="checking"):
+        check_import(desk.transactions, desk.company.clock, bearer=desk.bearer, import_id=import_id)
+    desk.company.clock.advance(timedelta(minutes=3))
+    state = check_import(
+        desk.transactions, desk.company.clock, bearer=desk.bearer, import_id=import_id
+    )
+    assert state is State.CHECKED
+    with pytest.raises(Conflict, match="import_busy"):
+        dead.check(dead.open())
+    assert desk.look(import_id).counts["add"] == 1
+    assert len(desk.rows(import_id)) == 1
+
+
+def test_progress_is_seen_while_the_run_lasts(desk: Desk, unit_name: str) -> None:
+    rows = [(f"B{n:05d}", "某", unit_name, "", "", "2026-01-05") for n in range(4_500)]
+    import_id = desk.receive(Kind.EMPLOYEES, csv_file(HEAD, *rows))
+    seen = []
+    opened = desk.transactions
+
+    def watching() -> AbstractContextManager[Session]:
+        seen.append(desk.look(import_id).rows_done)
+        return opened()
+
+    check_import(watching, desk.company.clock, bearer=desk.bearer, import_id=import_id)
+    assert [n for n in dict.fromkeys(seen) if n] == [2_000, 4_000]
+    assert desk.look(import_id).rows_done == 4_500
+
+
+def test_two_files_of_a_tenant_are_not_applied_at_once(desk: Desk, unit_name: str) -> None:
+    view = desk.check(Kind.EMPLOYEES, csv_file(HEAD, (*LI[:2], unit_name, *LI[3:])))
+    with desk.transactions() as session:
+        store.one_at_a_time(session, tenant_id=desk.company.tenant_id)
+        with pytest.raises(Conflict, match="import_running"):
+            desk.apply(view.id)
+    assert desk.look(view.id).state is State.CHECKED
+    assert desk.apply(view.id)["add"] == 1
+
+
+def test_a_batch_costs_few_statements(
+    desk: Desk,
+    unit_name: str,
+    statement_counter: Callable[[Engine], AbstractContextManager[StatementCount]],
+) -> None:
+    rows = [(f"B{n:05d}", "某", unit_name, "", "", "2026-01-05") for n in range(6_000)]
+    content = csv_file(HEAD, *rows)
+    with statement_counter(desk.company.app) as checking:
+        view = desk.check(Kind.EMPLOYEES, content)
+    with statement_counter(desk.company.app) as applying:
+        desk.apply(view.id)
+    assert checking.count < 30
+    assert applying.count < 45
