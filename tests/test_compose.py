@@ -59,6 +59,8 @@ def test_every_process_is_there_and_nothing_else_is_published(
     assert published == {"broker": ["8883:8883"], "proxy": ["443:8443", "80:8080"]}
     outside = {name for name, service in services.items() if "edge" in str(service["networks"])}
     assert outside == {"broker", "proxy"}
+    asking = {name for name, s in services.items() if "outward" in str(s["networks"])}
+    assert asking == {"engine", "web"}, "only what asks carriers reaches other networks"
 
 
 def test_every_container_is_confined(services: dict[str, dict[str, object]]) -> None:

@@ -118,7 +118,7 @@ class Resolver(threading.Thread):
         """End after the question in hand."""
         self._stopped.set()
         if self.ident is not None:
-            self.join(45)
+            self.join(25)
 
     def _compare_again(self, known: dict[int, int]) -> None:
         """Put positions back in line that could not be judged before cells became known."""
