@@ -190,6 +190,43 @@ class VisitPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimPolicy:
+    """What a line of a travel claim may be."""
+
+    min_coverage_share: float = 0.6
+    """Less of the span known: nobody can tell."""
+    tolerance_share: float = 0.10
+    tolerance_m: float = 2_000.0
+    """Kilometres up to the larger of these above the likeliest length are not disputed."""
+    under_share: float = 0.7
+    """A claim below this share of the least feasible length is asked about."""
+    long_gap_s: float = 1_800.0
+    """A silence longer than this may hide a way of its own."""
+    night_from_hour: int = 22
+    night_to_hour: int = 6
+    """Local hours between which a night is spent."""
+    night_s: float = 10_800.0
+    """So long at the place within those hours makes a night there."""
+    leg_slack_s: float = 7_200.0
+    """How long before and after a ride somebody may be seen at its ends."""
+    car_mps: float = 45.0
+    train_mps: float = 100.0
+    flight_mps: float = 280.0
+    """Nothing of the kind goes faster on average."""
+
+    def mode_mps(self, mode: str) -> float | None:
+        """Fastest average of a means of transport; None for one that is not known."""
+        return {
+            "car": self.car_mps,
+            "bus": self.car_mps,
+            "taxi": self.car_mps,
+            "train": self.train_mps,
+            "flight": self.flight_mps,
+            "plane": self.flight_mps,
+        }.get(mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All thresholds of the core under one version."""
 
@@ -199,6 +236,7 @@ class Policy:
     presence: PresencePolicy = field(default_factory=PresencePolicy)
     off_post: OffPostPolicy = field(default_factory=OffPostPolicy)
     visit: VisitPolicy = field(default_factory=VisitPolicy)
+    claim: ClaimPolicy = field(default_factory=ClaimPolicy)
 
     @classmethod
     def from_json(cls, document: str | bytes | Mapping[str, Any]) -> Self:

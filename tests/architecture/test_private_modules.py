@@ -29,6 +29,7 @@ NOT_PURE = {
 GEO_DOORS = {
     "geo.cli": {"click", "pathlib"},
     "geo.cells_cli": {"click"},
+    "geo.claims_cli": {"click"},
     "geo.visits_cli": {"click"},
     "geo.files": {"pathlib"},
     "geo.valhalla_roads": {"pathlib", "tempfile", "valhalla"},
