@@ -3,6 +3,7 @@
 from geo.fix import Source
 from server.carriers.services import Asker, CarrierFix, Desk, RefusalCode, locate_phone
 from server.tracking.locate_settling import AskCarrier, CarrierQuestion, CarrierSays, Place
+from server.tracking.resolving import cell_placer
 
 
 def carrier_asker(desk: Desk) -> AskCarrier:
@@ -20,6 +21,7 @@ def carrier_asker(desk: Desk) -> AskCarrier:
             employee_id=question.employee_id,
             purpose=question.purpose.value,
             asker=Asker(question.asker_name, question.asker_id),
+            place_cells=cell_placer(desk, question.tenant_id),
         )
         if isinstance(said, CarrierFix):
             return CarrierSays(

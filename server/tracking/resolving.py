@@ -8,13 +8,17 @@ and is tried again when tables or services change.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from geo.cells import CellPlace, CellSeen, locate_cells
 from geo.fix import Source, to_epoch_s
-from server.cells.queries import Known, cells_version, look_up
+from server.carriers.services import Desk, Disc, PlaceCells, SeenCell
+from server.cells.queries import Known, cells_version, locate, look_up
+from server.cells.rules import seen_cells
+from server.db.session import unit_of_work
 from server.tracking.placing import Placed
 from server.tracking.scans import Scan
 
@@ -47,6 +51,20 @@ def _place(heard: Sequence[CellSeen], known: Known, *, now: datetime) -> Placed 
         source=Source.CELL,
         by="learned" if sources == {"learned"} else "cells",
     )
+
+
+def cell_placer(desk: Desk, tenant_id: int) -> PlaceCells:
+    """Return what finds the cells that a carrier names instead of a place, in our tables."""
+
+    def place(cells: Sequence[SeenCell]) -> Disc | None:
+        heard = seen_cells([asdict(cell) for cell in cells])
+        with unit_of_work(desk.sessions, tenant_id=tenant_id) as session:
+            found = locate(session, heard, tenant_id=tenant_id, now=desk.clock.now())
+        if not isinstance(found, CellPlace):
+            return None
+        return Disc(found.lon_deg, found.lat_deg, found.accuracy_m)
+
+    return place
 
 
 def versions_of(session: Session, tenant_ids: Iterable[int]) -> dict[int, int]:

@@ -19,6 +19,7 @@ from server.carriers.services import (
     Desk,
     ProviderDraft,
     ProviderKind,
+    SeenCell,
     add_provider,
     change_provider,
 )
@@ -29,6 +30,7 @@ from server.posts.rules import ExcusalKind
 from server.posts.services import excuse
 from server.tracking.live import LivePublisher
 from server.tracking.resolver import Resolver
+from server.tracking.resolving import cell_placer
 from server.tracking.scans import ScanCounts, count_scans
 from tests.factories import carrier_server as moods
 from tests.factories.carrier_server import KEY, CarrierServer, carrier_server
@@ -401,6 +403,16 @@ def test_two_networks_are_a_question_and_one_is_not(fleet: Field) -> None:
     run(fleet)
     (asked,) = fleet.server.asked
     assert len(json.loads(asked.body)["wifiAccessPoints"]) == 2
+
+
+def test_cells_that_a_carrier_names_are_found_in_our_tables(fleet: Field) -> None:
+    place = cell_placer(fleet.resolver._desk, fleet.acme.tenant_id)
+    cell = SeenCell(radio="lte", mcc=460, mnc=0, area=4105, cell=187654321)
+    assert place([cell]) is None
+    fleet.learn()
+    found = place([cell])
+    assert found is not None
+    assert (found.lon_deg, found.lat_deg) == (pytest.approx(121.4737), pytest.approx(31.2304))
 
 
 def test_the_thread_works_until_stopped(fleet: Field) -> None:
