@@ -99,7 +99,9 @@ def setup_of(
         return Setup(kind, (("endpoint", url), ("device_id", username)), link, link)
     if kind is DeviceKind.TOWER_COLLECTOR:
         return Setup(kind, (("mls_url", url),))
-    template = f"{url}?lat={{0}}&lon={{1}}&timestamp={{2}}&hdop={{3}}&altitude={{4}}&speed={{5}}"
+    # OsmAnd tells metres a second where the protocol's other speakers mean knots.
+    fields = ("lat={0}", "lon={1}", "timestamp={2}", "hdop={3}", "altitude={4}", "speed={5}")
+    template = f"{url}?{'&'.join(('speed_unit=mps', *fields))}"
     return Setup(kind, (("web_address", template), ("server_url", url), ("device_id", username)))
 
 

@@ -338,5 +338,9 @@ def _close(
 def _note(
     request: LocateRequest, now: datetime, what: str, outcome: StepOutcome, detail: str = ""
 ) -> None:
-    # A list changed in place is not seen by the session.
-    request.steps = [*request.steps, step(now, what, outcome, detail)]
+    # What was waited for is told once, by its end. A list changed in place is not seen by the
+    # session.
+    steps = list(request.steps)
+    if steps and (steps[-1]["what"], steps[-1]["outcome"]) == (what, StepOutcome.WAITING):
+        del steps[-1]
+    request.steps = [*steps, step(now, what, outcome, detail)]

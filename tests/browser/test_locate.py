@@ -104,7 +104,6 @@ def test_on_the_page_of_a_person_what_is_known_answers_when_the_phone_does_not(
         )
         expect(page.locator("[data-locate-steps] li")).to_have_text(
             [
-                "The phone is being asked",
                 "The phone did not answer in time",
                 "No carrier is set up to be asked",
                 "The last known position of this shift",

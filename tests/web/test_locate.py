@@ -77,7 +77,6 @@ def test_the_asker_follows_the_question_and_the_person_reads_it(office: Desk) ->
     assert (found.state, found.answered_by) == ("answered", "last_known")
     assert found.answer is not None
     assert [step.words for step in found.steps] == [
-        "The phone is being asked",
         "The phone did not answer in time",
         "No carrier is set up to be asked",
         "The last known position of this shift",

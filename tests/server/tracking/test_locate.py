@@ -110,10 +110,7 @@ def test_a_question_reaches_the_phone_and_its_answer_the_asker(
     assert found.fixed_at == NOON + 5 * SECOND
     assert found.answer is not None
     assert found.answer.accuracy_m == 8.0
-    assert [(s.what, s.outcome) for s in found.steps] == [
-        ("phone", "waiting"),
-        ("phone", "answered"),
-    ]
+    assert [(s.what, s.outcome) for s in found.steps] == [("phone", "answered")]
     assert (found.purpose, found.reason) == (LocatePurpose.SAFETY, "no call")
     assert settle(acme) == 0
 
@@ -148,7 +145,6 @@ def test_silence_falls_back_to_the_last_known_with_its_age(acme: Company, worker
     assert (found.state, found.answered_by) == (LocateState.ANSWERED, AnsweredBy.LAST_KNOWN)
     assert found.fixed_at == NOON - minutes(7)
     assert [(s.what, s.outcome) for s in found.steps] == [
-        ("phone", "waiting"),
         ("phone", "no_answer"),
         ("carrier", "not_set_up"),
         ("last_known", "answered"),
