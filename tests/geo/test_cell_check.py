@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.cell_check import CellCheck, CellVerdict, judge_gps_against_cells
@@ -105,6 +105,7 @@ def test_unknown_stale_and_impossible_cells_say_nothing() -> None:
     assert judged(0, []).verdict is None
 
 
+@settings(deadline=None)
 @given(away_m=st.floats(0, 300_000), seed=st.integers(0, 5))
 def test_order_never_matters_and_distance_never_helps(away_m: float, seed: int) -> None:
     cells = [seen(1), seen(2), seen(3)]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.cell_identity import (
@@ -101,6 +101,7 @@ edges = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.sampled_from(range(len(RADIOS))), edges, edges, edges, edges)
 def test_columns_are_judged_like_single_cells(
     radio: int, mcc: int, mnc: int, area: int, cell: int

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.cell_identity import Radio, network_code
@@ -78,6 +78,7 @@ def test_a_bad_row_is_left_out_with_its_reason_and_no_other(line: bytes, why: st
     assert rejected == {why: 1}
 
 
+@settings(deadline=None)
 @given(
     lon=st.floats(-180, 180).map(lambda x: round(x, 7)),
     lat=st.floats(-90, 90).map(lambda x: round(x, 9)),
@@ -96,6 +97,7 @@ def test_decimals_are_read_like_python_reads_them(lon: float, lat: float, style:
         assert cells.lat_deg[1] == pytest.approx(float(shown[1]), abs=1e-15, rel=1e-15)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 65_533), st.integers(1, 268_435_454)), max_size=30))
 def test_whole_numbers_of_every_length_are_read(pairs: list[tuple[int, int]]) -> None:
     text = io.StringIO()

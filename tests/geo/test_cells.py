@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.cell_footprint import AreaRecord, CellPolicy, CellRecord
@@ -208,6 +208,7 @@ def test_a_phone_that_names_no_radio_is_found_by_its_numbers() -> None:
     assert place([seen(1, radio=None)], [record(1)]).used == (CellId(LTE, 100, 1),)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_order_never_matters(shuffle: random.Random) -> None:
     records = [
@@ -221,6 +222,7 @@ def test_order_never_matters(shuffle: random.Random) -> None:
     assert locate(heard, records) == expected
 
 
+@settings(deadline=None)
 @given(
     east_m=st.lists(st.floats(0, 3_000), min_size=2, max_size=6),
     ranges=st.lists(st.floats(50, 5_000), min_size=6, max_size=6),

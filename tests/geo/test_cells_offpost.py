@@ -1,6 +1,6 @@
 """A position from cells is no better than its circle, also when somebody's post is judged."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.cell_footprint import CellRecord
@@ -45,6 +45,7 @@ def judged(places: list[CellPlace], *, post_radius_m: float) -> tuple[OffPostInt
     )
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     offsets=st.lists(
         st.tuples(st.floats(-40_000, 40_000), st.floats(-40_000, 40_000)), min_size=1, max_size=12
@@ -67,6 +68,7 @@ def test_cells_that_can_hold_somebody_at_the_post_never_raise_off_post(
                   post_radius_m=post_radius_m) == ()  # fmt: skip
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     east_m=st.floats(-80_000, 80_000),
     range_m=st.floats(50, 5_000),

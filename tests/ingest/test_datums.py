@@ -137,7 +137,7 @@ def test_a_running_consumer_hears_of_the_change(
     with psycopg.connect(plain_url(database.ingest), autocommit=True) as ears:
         ears.execute("LISTEN devices")
         state(database, phones[0], Datum.BD09)
-        heard = list(ears.notifies(timeout=10, stop_after=1))
+        heard = list(ears.notifies(timeout=60, stop_after=1))
     assert [note.payload for note in heard] == [phones[0].username]
 
 
