@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from shapely import Point
 
 from geo.crs import Datum, convert, convert_point
 from geo.distance import geodesic_m, geodesics_m
+from geo.mainland import OUTLINE
 
 BEIJING = (116.39747, 39.908823)
 OUTSIDE = {
@@ -60,6 +62,7 @@ def test_mainland_cities_shift_by_a_few_hundred_metres(place: str) -> None:
     assert 60 < shift < 700
 
 
+@settings(deadline=None)
 @given(
     lon=st.floats(98, 119),
     lat=st.floats(30, 40),
@@ -71,6 +74,28 @@ def test_round_trip_is_exact(lon: float, lat: float, source: Datum, target: Datu
     back = convert(*there, source=target, target=source)
     assert abs(back[0][0] - lon) < 1e-9
     assert abs(back[1][0] - lat) < 1e-9
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    lon=st.floats(70, 140),
+    lat=st.floats(15, 56),
+    datum=st.sampled_from([Datum.GCJ02, Datum.BD09]),
+)
+def test_anywhere_a_round_trip_ends_where_it_began_and_abroad_nothing_moves(
+    lon: float, lat: float, datum: Datum
+) -> None:
+    # Within a shift's width of the outline it is not defined on which side something began.
+    assume(OUTLINE.boundary.distance(Point(lon, lat)) > 0.02)
+    there = convert_point(lon_deg=lon, lat_deg=lat, source=Datum.WGS84, target=datum)
+    back = convert_point(lon_deg=there[0], lat_deg=there[1], source=datum, target=Datum.WGS84)
+    if OUTLINE.contains(Point(lon, lat)):
+        shift_m = geodesic_m(lon1_deg=lon, lat1_deg=lat, lon2_deg=there[0], lat2_deg=there[1])
+        assert 20 < shift_m < 1_500
+        off_m = geodesic_m(lon1_deg=lon, lat1_deg=lat, lon2_deg=back[0], lat2_deg=back[1])
+        assert off_m < 0.01
+    else:
+        assert there == back == (lon, lat)
 
 
 def test_columns_convert_like_points() -> None:
