@@ -173,6 +173,7 @@ class RosterPlanner:
         if keeps:
             self._claimed[person.id].append(span)
             return planned(reader.row, label, (), act=None, new=False)
+        reader.problems.extend(reader.reservations)
         replaced = [e for e in entries if e.starts_at < span.ends_at and span.starts_at < e.ends_at]
         for entry in replaced:
             self._check_replaced(reader, entry, is_twin=entry is twin)

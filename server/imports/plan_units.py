@@ -60,6 +60,7 @@ class UnitPlanner:
                 self._children.setdefault(key, []).append(unit)
         self._existing = {unit.id for unit in units}
         self._taken: dict[tuple[UUID, str], int] = {}
+        self._first: dict[tuple[UUID, str], int] = {}
         self._planned = False
 
     def plan(self, rows: Sequence[Row]) -> list[Planned]:
@@ -69,11 +70,12 @@ class UnitPlanner:
         self._planned = len(rows) == MAX_UNITS
         wanted = [self._read(row) for row in rows]
         waiting = [w for w in wanted if w.outcome is None]
-        while waiting:
-            left = [w for w in waiting if not self._place(w)]
-            if len(left) == len(waiting):
-                break
-            waiting = left
+        # Level by level, so that of two rows alike the later one is the one too many.
+        while ready := [w for w in waiting if self._has_parent(w)]:
+            for entry in ready:
+                self._place(entry)
+            placed = {entry.stand_in for entry in ready}
+            waiting = [w for w in waiting if w.stand_in not in placed]
         for entry in waiting:
             if self._is_there(entry):
                 continue
@@ -123,32 +125,40 @@ class UnitPlanner:
             return
         wanted.outcome = reader.refused(wanted.name)
 
-    def _place(self, wanted: _Wanted) -> bool:
-        """Find the parent among units and rows already placed; False to try again later."""
+    def _has_parent(self, wanted: _Wanted) -> bool:
+        assert wanted.parent is not None
+        try:
+            self._book.resolve(wanted.parent)
+        except BadCell as bad:
+            return bad.code != "unit_unknown"
+        return True
+
+    def _place(self, wanted: _Wanted) -> None:
+        """Find the parent among units and rows already placed, and add the row below it."""
         assert wanted.parent is not None
         assert wanted.kind is not None
         try:
             parent = self._book.resolve(wanted.parent)
         except BadCell as bad:
-            if bad.code == "unit_unknown":
-                return False
             wanted.reader.refuse("parent", bad.code, **bad.params)
-            return True
+            return
         key = (parent, wanted.name)
         nth = self._taken[key] = self._taken.get(key, 0) + 1
+        self._first.setdefault(key, wanted.reader.row.no)
         existing = self._children.get(key, [])
         if nth <= len(existing):
             if existing[nth - 1].kind is not wanted.kind:
                 kind = existing[nth - 1].kind
                 wanted.reader.refuse("kind", "unit_kind_fixed", text=kind.value)
-            return True
+            return
         if nth > max(1, len(existing)):
-            wanted.reader.refuse("name", "twice_in_file")
-            return True
+            first = self._first[key]
+            wanted.reader.refuse("name", "twice_in_file", row=str(first))
+            return
         above = self._book.kinds[parent]
         if _LEVELS.index(wanted.kind) <= _LEVELS.index(above):
             wanted.reader.refuse("kind", "unit_kind_order", text=above.value)
-            return True
+            return
         made = UnitView(wanted.stand_in, parent, wanted.kind, wanted.name)
         self._book.add(made, allowed=True)
         wanted.outcome = planned(
@@ -162,7 +172,6 @@ class UnitPlanner:
             act=_Addition(wanted.stand_in, parent, wanted.name, wanted.kind),
             new=True,
         )
-        return True
 
     def _is_there(self, wanted: _Wanted) -> bool:
         """Tell whether the unit exists, also at the top of a scope that ends below its parent."""

@@ -1,14 +1,18 @@
 """Pages of imports, driven without a script, as the keyboard and the tests see them."""
 
 import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from geo.geofence import REFUSALS as FENCES
 from server.imports.table import MAX_BYTES
 from tests.factories.desk import Browser, Desk
 from tests.factories.paperwork import csv_file, workbook
+from web.imports import words
+from web.posts.reasons import REASONS as FENCE_REASONS
 
 HEAD = ("Staff number", "Name", "Unit", "Hired on")
 
@@ -143,3 +147,20 @@ def test_exports_and_templates_come_as_files(hr: Browser) -> None:
     assert hr.get("/imports/templates/employees.xlsx").data.startswith(b"PK")
     address = upload(hr, hr.get("/imports/export/employees.csv").data)
     assert "Everything in this file is so already" in hr.get(address).text
+
+
+_SOURCES = Path(__file__).resolve().parents[2] / "server" / "imports"
+_OF_ROWS = r'(?:BadCell|Unreadable)\("(\w+)"|re(?:fuse|serve)\(\s*[\w".]+,\s*"(\w+)"'
+
+
+def test_every_reason_has_its_sentence() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in _SOURCES.glob("*.py"))
+    rows = {found[1] or found[2] for found in re.finditer(_OF_ROWS, text)}
+    files = set(re.findall(r'FileRefused\(\s*"(\w+)"', text))
+    acts = set(re.findall(r'Conflict\(\s*"(\w+)"', text))
+    assert len(rows) > 40
+    assert len(files) > 20
+    assert rows - set(words.ROW_REASONS) - set(FENCE_REASONS) == set()
+    assert files - set(words.FILE_REASONS) == set()
+    assert acts - set(words.ACT_REASONS) == set()
+    assert FENCES - set(FENCE_REASONS) == set()
