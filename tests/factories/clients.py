@@ -95,7 +95,12 @@ def spoilt(name: str, at: datetime) -> list[Spoilt]:
         Spoilt(f"{name}: {what}", encoded(name, _with(message(name, at), path, value)), reason)
         for what, path, value, reason in values
     ]
+    swapped = encoded(name, message(name, at, lat=121.47, lon=31.23))
+    found.append(Spoilt(f"{name}: latitude and longitude swapped", swapped, "range"))
     good = encoded(name, message(name, at))
+    if name in ("osmand-json", "network-survey"):
+        large = good[:-1] + b',"x":"' + b"y" * 17_000 + b'"}'
+        found.append(Spoilt(f"{name}: too large for one", large, "size"))
     bytewise = _wrong_query(good, at) if name == "osmand-query" else _wrong_json(good)
     return found + [Spoilt(f"{name}: {what}", payload, why) for what, payload, why in bytewise]
 

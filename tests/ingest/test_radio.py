@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -241,6 +242,32 @@ def test_a_person_is_given_what_their_phone_heard_and_nobody_elses(site: Site) -
     app.dispose()
     assert [cell["cell"] for row in found["radio_reports"] for cell in row["cells"]] == [5]
     assert "raw" not in found["radio_reports"][0]
+
+
+def test_two_doors_that_meet_in_the_same_scan_both_get_through(site: Site) -> None:
+    phone = site.phone()
+    failed: list[BaseException] = []
+
+    def work(cells: tuple[int, ...]) -> None:
+        intake = Intake(directory=LookUp(VAULT), vault=VAULT)
+        try:
+            for turn in range(8):
+                messages = [_survey(phone, cell, group=turn) for cell in cells]
+                with unit_of_work(site.sessions, tenant_id=None) as session:
+                    intake.take(session, messages)
+        except BaseException as error:  # noqa: BLE001 - told to the test below
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(cells,)) for cells in ((5, 6), (7, 6))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert failed == []
+    found = [[cell["cell"] for cell in cells] for _, _, cells, *_ in site.reports(phone)]
+    assert found == [[5, 6, 7]] * 8
+    assert len(site.fixes(phone)) == 8
+    assert site.ledger(phone)["received"] == 32
 
 
 @settings(
