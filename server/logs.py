@@ -24,7 +24,7 @@ _FLOATS = re.compile(r"[\[({]\s*-?\d{1,3}\.\d+(?:[\s,;]+-?\d{1,3}\.\d+)*[\s,;]*[
 # How PostgreSQL quotes a row that broke a rule.
 _ROW = re.compile(r"(?i)(failing row contains )\([^\n]*\)")
 _SESSION = re.compile(r"\b[1-9]\d{0,8}\.[A-Za-z0-9_-]{43}\b")
-_BEARER = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~-]{8,}")
+_BEARER = re.compile(r"(?i)\b(basic|bearer)\s+[A-Za-z0-9+/=._~:-]{8,}")
 # Phones that know nothing but an address have their credential in it.
 _ADDRESS = re.compile(r"(/pub/[a-z-]+/)[^\s\"'?]+")
 _MAX_CHARS = 8_000

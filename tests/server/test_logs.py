@@ -24,6 +24,8 @@ from server.logs import JsonFormatter, redact
         ("phone=+358401234567", "358401234567"),
         ("password: 'quiet harbour'", "quiet harbour"),
         ("Authorization: Basic ZDpzZWNyZXQ6c2VjcmV0", "ZDpzZWNyZXQ6c2VjcmV0"),
+        ("authorization is Bearer phone-1-0001:c2VjcmV0", "c2VjcmV0"),
+        ("Bearer p:c2VjcmV0", "c2VjcmV0"),
         ('"GET /pub/osmand/phone-1/c2VjcmV0?id=1 HTTP/1.1" 200', "c2VjcmV0"),
         ("http://h/pub/overland/phone-1/c2VjcmV0/", "c2VjcmV0"),
         ("cookie sid=12." + "a" * 43, "a" * 43),
