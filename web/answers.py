@@ -419,11 +419,3 @@ class AreaCounts(Struct):
 
     at: float
     areas: AreaTallies
-
-
-class ImportProgress(Struct):
-    """How far a file is; `rows_total` is an estimate, null when nobody knows."""
-
-    state: Literal["received", "checking", "checked", "refused", "applying", "applied", "discarded"]
-    rows_done: int
-    rows_total: int | None

@@ -31,8 +31,8 @@ from server.imports.writing import MEDIA_TYPES, write_file
 from server.people.policy import local_date
 from server.people.queries import units
 from server.people.rules import Action, granting_units, may_for_others
-from web import answers
 from web.imports import words
+from web.imports.answers import ImportProgress
 from web.params import date_or_none
 from web.tables import TableState, csv_response
 from web.texts import _, ngettext
@@ -128,7 +128,7 @@ def show(import_id: UUID) -> str:
 
 @blueprint.get("/api/imports/<uuid:import_id>")
 @policy(Action.IMPORT_DATA)
-@describe("How far a file is", answer=answers.ImportProgress)
+@describe("How far a file is", answer=ImportProgress)
 def progress(import_id: UUID) -> dict[str, object]:
     """How far a file is."""
     with transaction() as session:
