@@ -91,7 +91,7 @@ def test_anywhere_a_round_trip_ends_where_it_began_and_abroad_nothing_moves(
     back = convert_point(lon_deg=there[0], lat_deg=there[1], source=datum, target=Datum.WGS84)
     if OUTLINE.contains(Point(lon, lat)):
         shift_m = geodesic_m(lon1_deg=lon, lat1_deg=lat, lon2_deg=there[0], lat2_deg=there[1])
-        assert 20 < shift_m < 1_500
+        assert 1 < shift_m < 2_000
         off_m = geodesic_m(lon1_deg=lon, lat1_deg=lat, lon2_deg=back[0], lat2_deg=back[1])
         assert off_m < 0.01
     else:
