@@ -1,5 +1,7 @@
 """Asking carriers where a phone is: who may be asked about, what is kept, what it costs."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -283,6 +285,16 @@ def test_quotas_of_a_day_in_the_tenants_zone(carriers: Carriers) -> None:
     assert len(carriers.server.asked) == 2
     carriers.acme.clock.advance(timedelta(days=1))
     assert carriers.refusal(one) is RefusalCode.UNKNOWN_SUBSCRIBER
+
+
+def test_many_who_ask_at_once_share_one_quota(carriers: Carriers) -> None:
+    carriers.add("mobile", ProviderKind.MLP, daily_quota=3)
+    people = [carriers.person(f"1380013800{n}") for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        codes = Counter(pool.map(carriers.refusal, people))
+    assert codes == {RefusalCode.UNKNOWN_SUBSCRIBER: 3, RefusalCode.DAY_QUOTA: 5}
+    assert len(carriers.server.asked) == 3
+    assert carriers.rows("SELECT max(count), count(*) FROM carrier_usage") == [(3, 4)]
 
 
 def test_a_failing_provider_is_left_alone_and_tried_again(carriers: Carriers) -> None:

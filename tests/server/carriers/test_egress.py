@@ -205,6 +205,7 @@ def test_a_certificate_that_nobody_signed_is_refused(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "tls_certificate", tmp_path / "tls_key")
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
         port = listener.getsockname()[1]
 
         def serve() -> None:

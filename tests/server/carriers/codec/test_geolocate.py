@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.carriers.codec.geolocate import (
     NotPlaced,
@@ -100,3 +102,27 @@ def test_a_page_for_people_is_a_refusal_too() -> None:
 )
 def test_what_is_broken_is_no_position(body: bytes) -> None:
     assert isinstance(read_answer(200, body), Malformed)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["location", "lat", "lng", "accuracy", "error", "errors", "reason"]),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from([200, 400, 404]), _JSON | st.binary(max_size=60))
+def test_nothing_raises(status: int, content: object) -> None:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    found = read_answer(status, body)
+    if isinstance(found, Placed):
+        assert abs(found.disc.lat_deg) <= 90
+        assert abs(found.disc.lon_deg) <= 180
+        assert found.disc.accuracy_m is not None
+        assert found.disc.accuracy_m > 0
