@@ -227,6 +227,43 @@ class ClaimPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeryPolicy:
+    """When positions look made up. Shares are the weights of the signs."""
+
+    mock_share: float = 1.0
+    teleport_share: float = 0.6
+    frozen_share: float = 0.6
+    constant_share: float = 0.5
+    replay_share: float = 0.9
+    twin_share: float = 0.4
+    clock_share: float = 0.3
+    cell_share: float = 0.7
+    review_confidence: float = 0.5
+    """A person looks at a day from this score on."""
+    teleport_mps: float = 84.0
+    """Faster than 300 km/h, net of both accuracies ..."""
+    teleport_m: float = 1_000.0
+    """... and farther than this is no travel on the ground."""
+    stretch_fixes: int = 4
+    """So many fixes on both sides of a jump; fewer are errors of measurement."""
+    stray_s: float = 180.0
+    """A spell of errors is no longer than this."""
+    exact_m: float = 50.0
+    """Fixes that claim more are vague, and prove nothing here."""
+    frozen_fixes: int = 30
+    constant_fixes: int = 10
+    moving_m: float = 10.0
+    """A step longer than this is movement."""
+    replay_fixes: int = 20
+    replay_same_share: float = 0.5
+    """So much of the day's distinct positions in an older day makes it a replay."""
+    twin_m: float = 3_000.0
+    """So long a way together, at no more than `twin_apart_m`, may be two phones in a pocket."""
+    twin_apart_m: float = 30.0
+    twin_step_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All thresholds of the core under one version."""
 
@@ -237,6 +274,7 @@ class Policy:
     off_post: OffPostPolicy = field(default_factory=OffPostPolicy)
     visit: VisitPolicy = field(default_factory=VisitPolicy)
     claim: ClaimPolicy = field(default_factory=ClaimPolicy)
+    forgery: ForgeryPolicy = field(default_factory=ForgeryPolicy)
 
     @classmethod
     def from_json(cls, document: str | bytes | Mapping[str, Any]) -> Self:
