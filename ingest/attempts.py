@@ -8,7 +8,8 @@ message that was in hand at two deaths is quarantined without another look.
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from zlib import crc32
@@ -32,15 +33,55 @@ class Received(Protocol):
     def payload(self) -> bytes: ...  # noqa: D102
 
 
+class Watch(Protocol):
+    """Told which messages are being looked at, in case looking at them ends the process."""
+
+    @property
+    def has_suspects(self) -> bool:
+        """Whether any message was in hand when the process last died."""
+        ...
+
+    def crashes(self, message: Received) -> int:
+        """How many deaths a message was present at."""
+        ...
+
+    def begin(self, messages: Sequence[Received]) -> None:
+        """Note what is about to be looked at."""
+        ...
+
+    def passed(self, messages: Sequence[Received]) -> None:
+        """Note that these were looked at and did no harm."""
+        ...
+
+
+@contextmanager
+def watched(watch: Watch | None, messages: Sequence[Received]) -> Iterator[None]:
+    """Tell the watch what is being looked at; what ends otherwise than well does not pass."""
+    if watch is not None:
+        watch.begin(messages)
+    yield
+    if watch is not None:
+        watch.passed(messages)
+
+
 class Attempts:
     """The file of messages in hand, and what the last run left in it.
 
     The file is a count and as many entries: first the suspects, who keep their places, then
     the batch in hand.
+
+    Parameters
+    ----------
+    path : of this thread alone.
+    also : files of other threads of the last run; taken over and removed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, also: Sequence[Path] = ()) -> None:
         found = _read(path)
+        for other in also:
+            for key, deaths in _read(other).items():
+                found[key] = min(255, found.get(key, 0) + deaths)
+            other.unlink(missing_ok=True)
         self._crashes = found
         self._places = {key: place for place, key in enumerate(found)}
         self._suspects = len(found)

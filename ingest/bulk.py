@@ -10,11 +10,15 @@ from geo.distance import FloatArray
 from geo.fix import IntArray
 from ingest.duty import Timetable
 from ingest.senders import Sender, Senders
+from ingest.topics import ROOT
+from ingest.wire.instants import ENROLMENT_SLACK_S
 from ingest.wire.plain import Plain, read_plain
 from server.tracking.columns import VIA_CODES, FixTable
 from server.tracking.records import DutySlot, Via
 
 OffDuty = list[tuple[int, float]]
+_TOPICS = frozenset({f"{ROOT}/", f"{ROOT}/".encode()})
+"""Beginnings of the topics that carry plain positions."""
 
 
 class Received(Protocol):
@@ -32,6 +36,22 @@ class Received(Protocol):
     def reason(self) -> object: ...  # noqa: D102
 
 
+def read_ahead(messages: Sequence[Received]) -> Plain:
+    """Read the plain positions among messages, whoever sent them.
+
+    Needs nothing but the messages, so it may be done before it is their turn.
+    """
+    chosen = [no for no, message in enumerate(messages) if message.topic[:10] in _TOPICS]
+    some = [messages[no] for no in chosen]
+    found = read_plain(
+        [message.payload for message in some],
+        received_s=np.array([message.received_s for message in some], dtype=np.float64),
+    )
+    vias = np.array([VIA_CODES[message.via] for message in some], dtype=np.int64)
+    found.rows["via"] = vias[found.message_no]
+    return Plain(found.rows, found.raw, np.array(chosen, dtype=np.int64)[found.message_no])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bulk:
     """Plain positions of a batch, ordered by sender.
@@ -47,34 +67,34 @@ class Bulk:
     rest: list[int]
 
     @classmethod
-    def read(cls, messages: Sequence[Received], senders: Senders) -> Self:
-        """Read what is plain among messages, and note its instants for the duty gate."""
-        is_plain = [sender.is_plain for sender in senders.listed]
-        numbers = [senders.by_topic[message.topic].no for message in messages]
-        chosen = [
-            no
-            for no, message in enumerate(messages)
-            if is_plain[numbers[no]] and message.reason is None
-        ]
-        some = [messages[no] for no in chosen]
-        owners = np.array([numbers[no] for no in chosen], dtype=np.int64)
-        enrolled_s = np.array([s.entry.enrolled_s if s.entry else 0.0 for s in senders.listed])
-        plain = read_plain(
-            [message.payload for message in some],
-            received_s=np.array([message.received_s for message in some], dtype=np.float64),
-            enrolled_s=enrolled_s[owners],
+    def read(
+        cls, messages: Sequence[Received], senders: Senders, ahead: Plain | None = None
+    ) -> Self:
+        """Read what is plain among messages, and note its instants for the duty gate.
+
+        Parameters
+        ----------
+        ahead : what `read_ahead` made of the same messages; None to do so now.
+        """
+        plain = read_ahead(messages) if ahead is None else ahead
+        owners = np.array([senders.by_topic[message.topic].no for message in messages], np.int64)
+        is_plain = np.array([sender.is_plain for sender in senders.listed], dtype=bool)
+        oldest_s = np.array(
+            [s.entry.enrolled_s - ENROLMENT_SLACK_S if s.entry else 0.0 for s in senders.listed]
         )
-        vias = np.array([VIA_CODES[message.via] for message in some], dtype=np.int64)
-        plain.rows["via"] = vias[plain.message_no]
+        owner_no = owners[plain.message_no]
+        fine = is_plain[owner_no] & (plain.rows["fixed_s"] >= oldest_s[owner_no])
         unread = np.ones(len(messages), dtype=bool)
-        unread[chosen] = False
-        unread[[chosen[no] for no in plain.rest]] = True
-        owners = owners[plain.message_no]
-        order = np.argsort(owners, kind="stable")
-        starts = np.flatnonzero(np.diff(owners[order], prepend=-1))
-        ends = np.append(starts[1:], len(owners)).tolist() if len(owners) else []
-        listed = [senders.listed[no] for no in owners[order][starts].tolist()]
-        plain = Plain(plain.rows[order], plain.raw[order], plain.message_no[order], plain.rest)
+        unread[plain.message_no] = False
+        unread[plain.message_no[~fine]] = True
+        unread[[no for no, message in enumerate(messages) if message.reason is not None]] = True
+        chosen = np.flatnonzero(~unread[plain.message_no])
+        chosen = chosen[np.argsort(owner_no[chosen], kind="stable")]
+        owner_no = owner_no[chosen]
+        plain = Plain(plain.rows[chosen], plain.raw[chosen], plain.message_no[chosen])
+        starts = np.flatnonzero(np.diff(owner_no, prepend=-1))
+        ends = np.append(starts[1:], len(owner_no)).tolist() if len(owner_no) else []
+        listed = [senders.listed[no] for no in owner_no[starts].tolist()]
         found = cls(
             plain,
             list(zip(listed, starts.tolist(), ends, strict=True)),

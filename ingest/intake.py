@@ -4,11 +4,9 @@ Nothing a message contains can make this raise: what cannot be decoded becomes a
 quarantine. What can raise is the database, and then nothing of the batch is stored.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -16,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from geo.fix import QualityFlag
 from geo.policy import QualityPolicy
-from ingest.bulk import Bulk
+from ingest.attempts import Watch, watched
+from ingest.bulk import Bulk, read_ahead
 from ingest.datums import body_to_wgs84, fixes_to_wgs84
 from ingest.devices import Directory
 from ingest.duty import DutyIndex
@@ -38,6 +37,7 @@ from ingest.wire import (
 )
 from ingest.wire.instants import Envelope
 from ingest.wire.owntracks import key_of
+from ingest.wire.plain import Plain
 from server.crypto import Vault
 from server.tracking.columns import FixTable
 from server.tracking.recording import record_fixes
@@ -95,27 +95,6 @@ class Taken:
     sent: Mapping[str, int]
 
 
-class Watch(Protocol):
-    """Told which messages are being looked at, in case looking at them ends the process."""
-
-    @property
-    def has_suspects(self) -> bool:
-        """Whether any message was in hand when the process last died."""
-        ...
-
-    def crashes(self, message: Message) -> int:
-        """How many deaths a message was present at."""
-        ...
-
-    def begin(self, messages: Sequence[Message]) -> None:
-        """Note what is about to be looked at."""
-        ...
-
-    def passed(self, messages: Sequence[Message]) -> None:
-        """Note that these were looked at and did no harm."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Refused:
     """A rejection with the bytes that quarantine would keep, and the times they speak of."""
@@ -161,13 +140,16 @@ class Intake:
         self._before_decode = before_decode
         self._repeats = 0
 
-    def take(self, session: Session, messages: Sequence[Message]) -> Taken:
+    def take(
+        self, session: Session, messages: Sequence[Message], ahead: Plain | None = None
+    ) -> Taken:
         """Record a batch of messages in the session's transaction.
 
         Parameters
         ----------
         session : of `outpost_ingest`; commit before acknowledging.
         messages : any order, any mixture of devices.
+        ahead : what `ingest.bulk.read_ahead` made of these messages, if it was asked.
 
         Raises
         ------
@@ -178,7 +160,7 @@ class Intake:
         )
         if self._limiter is not None and messages:
             senders.limit(self._limiter, messages[-1].received_s)
-        bulk, items = self._read(messages, senders)
+        bulk, items = self._read(messages, senders, ahead)
         batch = Batch(devices=senders.open_gate(session, self._duty))
         for item in items:
             self._sort(item, batch)
@@ -201,7 +183,9 @@ class Intake:
             for username, count in taken.sent.items():
                 self._limiter.spend(username, count, now_s)
 
-    def _read(self, messages: Sequence[Message], senders: Senders) -> tuple[Bulk, list[_Item]]:
+    def _read(
+        self, messages: Sequence[Message], senders: Senders, ahead: Plain | None
+    ) -> tuple[Bulk, list[_Item]]:
         """Decode messages: plain positions together, the others one by one.
 
         What was in hand when the process last died is looked at alone, so that it is known
@@ -212,21 +196,28 @@ class Intake:
         if watch is not None and watch.has_suspects:
             alone = [message for message in messages if watch.crashes(message)]
             messages = [message for message in messages if not watch.crashes(message)]
-        with _watched(watch, messages):
-            if self._before_decode is not None:
-                for message in messages:
-                    self._look_at(message)
-            bulk = Bulk.read(messages, senders)
-            items = [item for no in bulk.rest for item in self._items(messages[no], senders)]
+            ahead = None
+        if ahead is None:
+            with watched(watch, messages):
+                self._look_at(messages)
+                ahead = read_ahead(messages)
+        bulk = Bulk.read(messages, senders, ahead)
+        rest = [messages[no] for no in bulk.rest]
+        items: list[_Item] = []
+        if rest:
+            with watched(watch, rest):
+                items = [item for message in rest for item in self._items(message, senders)]
         for message in alone:
-            with _watched(watch, [message]):
-                self._look_at(message)
+            with watched(watch, [message]):
+                self._look_at([message])
                 items += self._items(message, senders)
         return bulk, items
 
-    def _look_at(self, message: Message) -> None:
-        if self._before_decode is not None and message.reason is None:
-            self._before_decode(message)
+    def _look_at(self, messages: Sequence[Message]) -> None:
+        if self._before_decode is not None:
+            for message in messages:
+                if message.reason is None:
+                    self._before_decode(message)
 
     def _items(self, message: Message, senders: Senders) -> list[_Item]:
         """Decode one message, and note its instants for the duty gate."""
@@ -313,16 +304,6 @@ class Intake:
             received_s=message.received_s,
             via=message.via,
         )
-
-
-@contextmanager
-def _watched(watch: Watch | None, messages: Sequence[Message]) -> Iterator[None]:
-    """Tell the watch what is being looked at; nothing that ends otherwise than well passes."""
-    if watch is not None:
-        watch.begin(messages)
-    yield
-    if watch is not None:
-        watch.passed(messages)
 
 
 def _refused(message: Message, rejection: Rejection) -> _Refused:

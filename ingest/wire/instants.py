@@ -12,7 +12,7 @@ FUTURE_S = 120.0
 ENROLMENT_SLACK_S = 86_400.0
 """A phone set up today may still hold this much of a queue."""
 GPS_ROLLOVER_S = 1024 * 604_800.0
-_EARLIEST_S = 631_152_000.0
+EARLIEST_S = 631_152_000.0
 """1990-01-01: what files hold without a device can be as old as mobile phones."""
 ROLLOVER_WINDOW_S = 7 * 86_400.0
 _MAX_ZONE_H = 14
@@ -79,7 +79,7 @@ def judged(at_s: float, envelope: Envelope, *, name: str = "tst") -> Rejection |
         if at_s > received_s + FUTURE_S:
             ahead = at_s - received_s
             return Rejection(Reason.TST_FUTURE, f"{name} is {ahead:.0f} s ahead{_zone_hint(ahead)}")
-    oldest = _EARLIEST_S
+    oldest = EARLIEST_S
     if envelope.enrolled_s is not None:
         oldest = envelope.enrolled_s - ENROLMENT_SLACK_S
     if at_s < oldest:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import orjson
 from geo.distance import FloatArray
 from geo.fix import BoolArray, IntArray, Source
 from ingest.wire.instants import (
-    ENROLMENT_SLACK_S,
+    EARLIEST_S,
     FUTURE_S,
     GPS_ROLLOVER_S,
     ROLLOVER_WINDOW_S,
@@ -71,29 +71,39 @@ class Plain:
         `slot_no` and `via` are left to the caller.
     raw : ``(n,)`` messages, or members of an array, as they came.
     message_no : ``(n,)`` which message each is of, ascending.
-    rest : numbers of the messages that were not read, ascending.
     """
 
     rows: npt.NDArray[np.void]
     raw: npt.NDArray[np.object_]
     message_no: IntArray
-    rest: list[int]
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[Self, int]]) -> Self:
+        """Return what was read from several lists of messages, each of the length given."""
+        if len(parts) == 1:
+            return parts[0][0]
+        before = np.cumsum([0, *(count for _, count in parts)])
+        return cls(
+            np.concatenate([part.rows for part, _ in parts]),
+            np.concatenate([part.raw for part, _ in parts]),
+            np.concatenate(
+                [part.message_no + n for (part, _), n in zip(parts, before, strict=False)]
+            ),
+        )
 
 
-def read_plain(
-    payloads: Sequence[bytes], *, received_s: FloatArray, enrolled_s: FloatArray
-) -> Plain:
+def read_plain(payloads: Sequence[bytes], *, received_s: FloatArray) -> Plain:
     """Read the plain positions among messages of format `owntracks`.
 
     Parameters
     ----------
     payloads : ``(m,)`` objects or arrays of objects; an array is read as a whole or not at all.
-    received_s, enrolled_s : ``(m,)`` epoch seconds of receipt and of the device's enrolment.
+    received_s : ``(m,)`` epoch seconds of receipt.
 
     Returns
     -------
-    What `ingest.wire.owntracks.decode` would say, for the messages it reads. Never raises on
-    content. About 5 µs a position.
+    What `ingest.wire.owntracks.decode` would say of a device enrolled at any time, for the
+    messages that are read. Never raises on content. About 5 µs a position.
     """
     found: list[Object] = []
     raw: list[bytes] = []
@@ -110,13 +120,11 @@ def read_plain(
             raw += map(orjson.dumps, members)
             numbers += [no] * len(members)
     message_no = np.array(numbers, dtype=np.int64)
-    rows, odd = _columns(found, received_s[message_no], enrolled_s[message_no])
-    unread = np.ones(len(payloads), dtype=bool)
-    unread[message_no] = False
+    rows, odd = _columns(found, received_s[message_no])
+    unread = np.zeros(len(payloads), dtype=bool)
     unread[message_no[odd]] = True
     good = ~unread[message_no]
-    rest = np.flatnonzero(unread).tolist()
-    return Plain(rows[good], objects(raw)[good], message_no[good], rest)
+    return Plain(rows[good], objects(raw)[good], message_no[good])
 
 
 _BRACE: Final = ord("{")
@@ -154,9 +162,7 @@ def _plain_members(payload: bytes) -> list[Object] | None:
     return value if payload.count(b":") == colons else None
 
 
-def _columns(
-    found: list[Object], received_s: FloatArray, enrolled_s: FloatArray
-) -> tuple[npt.NDArray[np.void], BoolArray]:
+def _columns(found: list[Object], received_s: FloatArray) -> tuple[npt.NDArray[np.void], BoolArray]:
     """Return rows, and which of them are not plain after all."""
     rows = np.zeros(len(found), dtype=FIX_ROW)
     odd = np.zeros(len(found), dtype=bool)
@@ -170,7 +176,7 @@ def _columns(
     with np.errstate(invalid="ignore"):
         # Comparisons the other way round would let NaN, which is "missing", through.
         odd |= ~(fixed_s < MILLISECONDS_FROM) | ~(fixed_s <= received_s + FUTURE_S)
-        odd |= ~(fixed_s >= enrolled_s - ENROLMENT_SLACK_S)
+        odd |= ~(fixed_s >= EARLIEST_S)
         odd |= np.abs(fixed_s + GPS_ROLLOVER_S - received_s) <= ROLLOVER_WINDOW_S
         odd |= ~(np.abs(rows["lon_deg"]) <= 180.0) | ~(np.abs(rows["lat_deg"]) <= 90.0)
         sent_s = _numbers(found, "created_at", odd, kinds=_WHOLE)
