@@ -1,16 +1,19 @@
 """The circle a cell stands for: what surveys say of it, and what to believe of that."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import combinations
 from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from geo.cell_identity import CellId, Radio
 from geo.distance import FloatArray, geodesic_m
+from geo.errors import PolicyError
 
 _MONTH_S = 30.44 * 86_400.0
 
@@ -71,6 +74,51 @@ class CellPolicy:
     """Exponent of how signals fade with distance in towns (free space 2)."""
     typical_dbm: Mapping[Radio, float] = field(default_factory=_typical)
     serving_weight: float = 2.0
+
+    @classmethod
+    def from_json(cls, document: str | bytes) -> Self:
+        """Defaults overridden by the object ``cells`` of a policy document.
+
+        Thresholds by radio are objects like ``{"lte": 900}``; those left out stay.
+
+        Raises
+        ------
+        PolicyError : not JSON, an unknown name, or a value that is no number above 0.
+        """
+        try:
+            given = json.loads(document)
+        except (ValueError, RecursionError) as error:
+            raise PolicyError("not_json", f"policy is not JSON: {error}") from None
+        group = given.get("cells", {}) if isinstance(given, dict) else None
+        if not isinstance(group, dict):
+            raise PolicyError("not_object", "policy cells is not a JSON object")
+        default = cls()
+        changed: dict[str, Any] = {}
+        for name, value in group.items():
+            if name not in {f.name for f in fields(cls)}:
+                raise PolicyError("unknown_threshold", f"policy cells has no {name!r}")
+            known = getattr(default, name)
+            if not isinstance(known, Mapping):
+                changed[name] = _positive(name, value)
+                continue
+            if not isinstance(value, dict) or not set(value) <= {r.value for r in Radio}:
+                raise PolicyError("bad_value", f"policy cells.{name} is an object of radios")
+            by_radio = {Radio(radio): _number(name, n) for radio, n in value.items()}
+            changed[name] = MappingProxyType({**known, **by_radio})
+        return replace(default, **changed)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PolicyError("bad_value", f"policy cells.{name} is not a number")
+    return float(value)
+
+
+def _positive(name: str, value: object) -> float:
+    number = _number(name, value)
+    if number <= 0.0:
+        raise PolicyError("bad_value", f"policy cells.{name} is not above 0")
+    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,25 @@ def test_rows_that_are_no_cells_are_left_out_and_counted(tmp_path: Path) -> None
     assert "1 rows left out: area_reserved" in result.stderr
 
 
+def test_a_policy_overrides_thresholds(table: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"cells": {"floor_m": 2500, "reach_m": {"lte": 900}}}')
+    found = answers(run(table, asked(TOWER), "--policy", str(policy)))[0]
+    assert found["accuracy"] == 2500
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "x", '{"cells": 1}', '{"cells": {"floor": 1}}', '{"cells": {"floor_m": 0}}',
+     '{"cells": {"floor_m": true}}', '{"cells": {"reach_m": {"wimax": 1}}}'],
+)  # fmt: skip
+def test_a_bad_policy_is_one_line_and_exit_2(table: Path, tmp_path: Path, content: str) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text(content)
+    result = run(table, asked(TOWER), "--policy", str(policy))
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "hello\n", HEADER + "\n", HEADER + "\nGSM,460,0\n", HEADER + "\n" + ROWS[0] + "\na,b\n",
