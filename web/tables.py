@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from flask import Request, Response
+from flask import Request, Response, has_request_context, request
+
+from server.imports.kinds import FileFormat
+from server.imports.writing import MEDIA_TYPES, workbook_of
 
 PAGE_SIZE = 50
 _MAX_PAGE = 10_000
@@ -106,13 +109,20 @@ def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[objec
     """Return rows as a CSV download that Excel opens in Chinese too.
 
     Cells that a spreadsheet would run as a formula get a leading apostrophe; numbers stay.
+    With `file=xlsx` in the address the same rows come as a workbook.
     """
+    if has_request_context() and request.args.get("file") == FileFormat.XLSX:
+        book = workbook_of(header, rows, title=name)
+        return _download(Response(book, mimetype=MEDIA_TYPES[FileFormat.XLSX]), f"{name}.xlsx")
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(header)
     writer.writerows([_cell(value) for value in row] for row in rows)
-    response = Response("\ufeff" + buffer.getvalue(), mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{name}.csv")
+    return _download(Response("\ufeff" + buffer.getvalue(), mimetype="text/csv"), f"{name}.csv")
+
+
+def _download(response: Response, name: str) -> Response:
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -32,6 +32,7 @@ _FIRST_DATE: Final = date(1901, 1, 1)
 """Spreadsheets count days from 1900 and do it wrongly at first."""
 _NEEDS_ESCAPE: Final = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)|[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_FORBIDDEN_IN_TITLE: Final = re.compile(r"[\[\]:*?/\\]")
 _KML: Final = "http://www.opengis.net/kml/2.2"
 
 
@@ -86,7 +87,7 @@ def workbook_of(
     InvalidInput : `too_long_for_workbook`.
     """
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
+    sheet = book.create_sheet(_FORBIDDEN_IN_TITLE.sub(" ", title)[:31])
     sheet.freeze_panes = "A2"
     for index in range(len(header)):
         sheet.column_dimensions[chr(ord("A") + index) if index < 26 else "AA"].width = 20
@@ -134,8 +135,13 @@ def _csv_cell(value: object) -> object:
 
 
 def _workbook_cell(sheet: Any, value: object) -> object:  # noqa: ANN401 - openpyxl's sheet
-    if isinstance(value, date) and value < _FIRST_DATE:
+    if isinstance(value, datetime):
+        # Workbooks know no zones: an instant is written out with its own.
+        value = value.isoformat(" ", "seconds") if value.tzinfo else value
+    elif isinstance(value, date) and value < _FIRST_DATE:
         return value.isoformat()
+    elif value is not None and not isinstance(value, (str, int, float, date)):
+        value = str(value)
     if isinstance(value, float) and not value.is_integer():
         # The library writes 16 digits, one too few to bring every number back.
         exact = WriteOnlyCell(sheet, value=repr(value))

@@ -23,7 +23,7 @@ _JINJA = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 # A product's name, names of formats and of languages in themselves are no translation.
 _UNTRANSLATED = {
     *("Outpost", "EN", "English", "中文"),
-    *("CSV", "GPX", "GeoJSON", "km/h"),
+    *("CSV", "GPX", "GeoJSON", "XLSX", "km/h"),
     *("Ctrl", "Enter", "Esc", "Space"),
 }
 

@@ -2,11 +2,14 @@
 
 import csv
 import io
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
-from flask import Request
+from flask import Flask, Request
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 from werkzeug.test import EnvironBuilder
 
 from web.tables import TableState, csv_response
@@ -64,3 +67,18 @@ def test_cells_that_look_like_formulas_are_text(cell: str) -> None:
     assert body.startswith("\ufeff"), "Excel reads UTF-8 by this mark"
     rows = list(csv.reader(io.StringIO(body.removeprefix("\ufeff"), newline="")))
     assert rows == [["name"], [f"'{cell}"], ["-3.5"], [""]]
+
+
+def test_the_same_rows_come_as_a_workbook_with_texts_dates_and_instants() -> None:
+    at = datetime(2026, 11, 18, 4, 0, tzinfo=UTC)
+    row = ("=1+1", "+86", 7, 1.5, None, at.date(), at, UUID(int=1))
+    with Flask("test").test_request_context("/list?format=csv&file=xlsx"):
+        answer = csv_response("roster-2026:11", ("a", "b", "c", "d", "e", "f", "g", "h"), [row])
+    assert ".xlsx" in answer.headers["Content-Disposition"]
+    book = load_workbook(io.BytesIO(answer.get_data()))
+    first, second = book.worksheets[0].iter_rows()
+    book.close()
+    assert first[0].value == "a"
+    assert [cell.data_type for cell in second] == ["s", "s", "n", "n", "n", "d", "s", "s"]
+    assert second[0].value == "=1+1"
+    assert second[6].value == "2026-11-18 04:00:00+00:00"
