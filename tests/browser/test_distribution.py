@@ -1,9 +1,8 @@
 """The distribution page in a real browser: list and map agree, time moves both."""
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import sign_in
 from tests.browser.scene import Scene
 from tests.browser.witness import Witness
 
@@ -108,26 +107,3 @@ def test_of_the_rest_of_the_company_nothing_small_is_told(scene: Scene, lead: Pa
     expect(page.locator("[data-company]")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[data-note]")).to_contain_text("0")
     assert all("value" in each for each in page.evaluate(PROBE)), "one person is fewer than five"
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_is_in_the_way_of_anybody(
-    scene: Scene, context: BrowserContext, witness: Witness, axe_source: str, theme: str
-) -> None:
-    page = sign_in(scene, context, "lead", witness)
-    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-    opened(page, scene)
-    # The content policy refuses scripts that are put in; the inspector may.
-    session = context.new_cdp_session(page)
-    session.send("Page.enable")
-    session.send("Runtime.evaluate", {"expression": axe_source})
-    found = session.send(
-        "Runtime.evaluate",
-        {
-            "expression": "axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21aa','wcag22aa']})"
-            ".then(r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html)])))",
-            "awaitPromise": True,
-            "returnByValue": True,
-        },
-    )
-    assert found["result"]["value"] == "[]"

@@ -26,11 +26,12 @@ PAGES = {
         "/excusals",
         "/sites",
         "/sites/new",
+        "/distribution",
     ),
     "hr": ("/roster?w=2026-11-18", "/organisation", "/devices", "/imports"),
     "admin": (
         *("/devices/new", "/devices/bulk", "/devices/{phone}", "/organisation/accounts", "/posts"),
-        *("/carriers", "/carriers/new", "/carriers/consents"),
+        *("/carriers", "/carriers/new", "/carriers/consents", "/settings/basemap"),
     ),
     "employee": ("/me", "/alerts", "/people"),
     "finance": ("/me", "/tracks", "/roster"),
