@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select, text
+import numpy as np
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
+from geo.cell_areas import AreaMoments
 from geo.cell_footprint import AreaRecord, CellPolicy, CellRecord
 from geo.cell_identity import CellId, CellRefusal
 from geo.cells import CellPlace, CellSeen, CellUnknown, locate_cells
@@ -19,7 +21,8 @@ __all__ = ["CellPlace", "CellSeen", "CellUnknown", "Known", "SourceView", "locat
 MAX_RECORDS: Final = 16
 """So many rows of one source about one cell are enough to see that it contradicts itself."""
 
-# An area is asked for with every cell, known or not: it is one row of an index.
+# An area is asked for with every cell, known or not: it is one row of an index. Where no table
+# from outside knows it, the cells that the tenant learned in it make one.
 _LOOK_UP: Final = text(
     f"""
     WITH wanted AS (
@@ -28,7 +31,8 @@ _LOOK_UP: Final = text(
             AS w (network, cell, area, anywhere))
     SELECT 'table' AS kind, c.network, c.area, c.cell, c.lon_deg, c.lat_deg,
         c.range_m::float8 AS range_m, c.samples, c.is_exact,
-        extract(epoch FROM c.updated_at)::float8 AS updated_s, c.source_id
+        extract(epoch FROM c.updated_at)::float8 AS updated_s, c.source_id,
+        NULL::float8 AS lon_deviation_deg, NULL::float8 AS lat_deviation_deg
     FROM wanted w CROSS JOIN LATERAL (
         SELECT * FROM cells c
         WHERE c.network = w.network AND c.cell = w.cell AND (c.area = w.area OR w.anywhere)
@@ -36,14 +40,24 @@ _LOOK_UP: Final = text(
         LIMIT {MAX_RECORDS}) c
     UNION ALL
     SELECT 'learned', l.network, l.area, l.cell, l.lon_deg, l.lat_deg, l.range_m, l.samples,
-        false, extract(epoch FROM l.last_seen_at)::float8, 0
+        false, extract(epoch FROM l.last_seen_at)::float8, 0, NULL, NULL
     FROM wanted w JOIN learned_cells l ON l.tenant_id = :tenant_id AND l.network = w.network
         AND l.cell = w.cell AND (l.area = w.area OR w.anywhere)
     UNION ALL
     SELECT 'area', a.network, a.area, 0, a.lon_deg, a.lat_deg, a.radius_m, a.cells, false,
-        NULL, a.source_id
+        NULL, a.source_id, NULL, NULL
     FROM (SELECT DISTINCT network, area FROM wanted) w
     JOIN cell_areas a ON a.network = w.network AND a.area = w.area
+    UNION ALL
+    SELECT 'learned_area', l.network, l.area, 0, avg(l.lon_deg), avg(l.lat_deg),
+        avg(l.range_m), count(*)::int, false, NULL, 0, stddev_pop(l.lon_deg),
+        stddev_pop(l.lat_deg)
+    FROM (SELECT DISTINCT network, area FROM wanted) w
+    JOIN learned_cells l ON l.tenant_id = :tenant_id AND l.network = w.network
+        AND l.area = w.area
+    WHERE NOT EXISTS (
+        SELECT FROM cell_areas a WHERE a.network = w.network AND a.area = w.area)
+    GROUP BY l.network, l.area
     """  # noqa: S608  # a constant
 )
 _VERSION: Final = text(
@@ -120,6 +134,9 @@ def look_up(session: Session, seen: Iterable[CellSeen], *, tenant_id: int) -> Kn
     ).all()
     records, areas = [], []
     for row in rows:
+        if row.kind == "learned_area":
+            areas.append(_learned_area(row))
+            continue
         if row.kind == "area":
             areas.append(
                 AreaRecord(
@@ -142,6 +159,21 @@ def look_up(session: Session, seen: Iterable[CellSeen], *, tenant_id: int) -> Kn
             )
         )
     return Known(tuple(records), tuple(areas))
+
+
+def _learned_area(row: Row[Any]) -> AreaRecord:
+    moments = AreaMoments(
+        network=np.array([row.network]),
+        area=np.array([row.area]),
+        lon_deg=np.array([row.lon_deg]),
+        lat_deg=np.array([row.lat_deg]),
+        lon_deviation_deg=np.array([row.lon_deviation_deg]),
+        lat_deviation_deg=np.array([row.lat_deviation_deg]),
+        reach_m=np.array([row.range_m]),
+        cells=np.array([row.samples]),
+    )
+    radius_m = float(moments.radius_m(policy=CellPolicy())[0])
+    return AreaRecord(row.network, row.area, row.lon_deg, row.lat_deg, radius_m, row.samples)
 
 
 def _names(seen: Iterable[CellSeen]) -> list[CellId]:

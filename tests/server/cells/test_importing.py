@@ -365,6 +365,11 @@ def test_learned_cells_answer_for_their_tenant_alone(tables: Tables) -> None:
             {"tenant": TENANT},
         )
     assert tables.lon_of(8) == 113.9
+    # And their area answers for cells nobody met, until a table from outside knows it better.
+    area = tables.ask(seen(9))
+    assert isinstance(area, CellPlace)
+    assert (area.is_area, area.lon_deg) == (True, 113.9)
+    assert area.accuracy_m > 15_000
     with unit_of_work(tables.app, tenant_id=TENANT + 1) as session:
         foreign = queries.locate(session, [seen(8)], tenant_id=TENANT + 1, now=NOW)
     assert foreign == CellUnknown(reason="not_found")
