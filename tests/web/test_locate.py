@@ -14,8 +14,7 @@ from server.tracking.locator import Locator
 from server.tracking.services import rebuild_last_positions
 from tests.factories.desk import Browser, Desk
 from tests.factories.footprints import Step, tread
-from web import answers
-from web.locate import words
+from web.locate import answers, words
 
 SECOND = timedelta(seconds=1)
 

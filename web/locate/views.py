@@ -19,8 +19,7 @@ from server.tracking.locate import ask_where
 from server.tracking.locate_queries import LocateView, newest_question
 from server.tracking.locate_rules import LocatePurpose
 from server.tracking.queries import duty_now
-from web import answers
-from web.locate import words
+from web.locate import answers, words
 
 blueprint = Blueprint("locate", __name__, template_folder="templates")
 
