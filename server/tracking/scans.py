@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from geo.cell_identity import Radio, check_identity
 from geo.cells import CellSeen
 from server.carriers.services import SeenCell, SeenNetwork
 from server.cells.rules import seen_cells
@@ -95,11 +96,15 @@ class Scan:
         return seen_cells(self.cells)
 
     def question(self) -> tuple[list[SeenCell], list[SeenNetwork]]:
-        """Return what a geolocate service is asked; the serving cell first."""
+        """Return what a geolocate service is asked; the serving cell first.
+
+        A client that names no radio means any in which the numbers can be; services know the
+        one that exists.
+        """
         listed = sorted(self.cells, key=lambda cell: not cell.get("serving"))
         cells = [
             SeenCell(
-                radio=cell["radio"],
+                radio=radio.value,
                 mcc=cell.get("mcc"),
                 mnc=cell.get("mnc"),
                 area=cell.get("area"),
@@ -109,8 +114,8 @@ class Scan:
                 age_s=cell.get("age_s"),
             )
             for cell in listed
-            # A service wants one radio; a client that names none leaves us to our own tables.
-            if cell.get("radio") and cell.get("cell") is not None
+            if cell.get("cell") is not None
+            for radio in _radios(cell)
         ]
         points = [SeenNetwork(mac=p["mac"], signal_dbm=p.get("signal_dbm")) for p in self.wifi]
         # One network alone follows its owner about; services refuse it too.
@@ -146,6 +151,16 @@ def count_scans(session: Session, *, since_at: datetime) -> ScanCounts:
         unplaced=others.get("unplaced", 0),
         off_duty=others.get("off_duty", 0),
     )
+
+
+def _radios(cell: Mapping[str, Any]) -> list[Radio]:
+    """Return the radios a cell can be of: its own, or those with room for its numbers."""
+    named = [radio for radio in Radio if radio.value == cell.get("radio")]
+    if named or cell.get("radio"):
+        return named
+    name = {key: cell.get(key) for key in ("mcc", "mnc", "area", "cell")}
+    possible = (Radio.GSM, Radio.UMTS, Radio.LTE)
+    return [r for r in possible if isinstance(check_identity(radio=r, **name), tuple)]
 
 
 def claim_untried(session: Session, *, limit: int) -> list[Scan]:
