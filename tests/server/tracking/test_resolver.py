@@ -412,7 +412,8 @@ def test_cells_that_a_carrier_names_are_found_in_our_tables(fleet: Field) -> Non
     fleet.learn()
     found = place([cell])
     assert found is not None
-    assert (found.lon_deg, found.lat_deg) == (pytest.approx(121.4737), pytest.approx(31.2304))
+    assert found.lon_deg == pytest.approx(121.4737)
+    assert found.lat_deg == pytest.approx(31.2304)
 
 
 def test_the_thread_works_until_stopped(fleet: Field) -> None:
