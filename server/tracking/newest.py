@@ -135,3 +135,5 @@ class _Health:
             self.lost_s[device_no] = received_s if lost else math.nan
         if status is not None:
             self.status[device_no] = json.dumps(status)
+            if isinstance(status.get("battery_pct"), int):
+                self.battery[device_no] = status["battery_pct"]

@@ -244,6 +244,19 @@ def test_a_person_is_given_what_their_phone_heard_and_nobody_elses(site: Site) -
     assert "raw" not in found["radio_reports"][0]
 
 
+def test_the_battery_a_status_tells_of_is_that_of_the_device(site: Site) -> None:
+    phone = site.phone()
+    value = message("network-survey", NOW)
+    data = {"deviceTime": value["data"]["deviceTime"], "batteryLevelPercent": 38}
+    body = encoded("network-survey", {"messageType": "DeviceStatus", "data": data})
+    topic = f"survey/{phone.username}/device_status_message"
+    site.take(Message(topic, body, NOW.timestamp()))
+    found = "SELECT battery_pct, status->>'battery_pct' FROM device_health WHERE device_id = %s"
+    assert site.rows.all(found, phone.device_id) == [(38, "38")]
+    kinds = "SELECT kind FROM device_events WHERE device_id = %s"
+    assert site.rows.all(kinds, phone.device_id) == [("status",)]
+
+
 def test_two_doors_that_meet_in_the_same_scan_both_get_through(site: Site) -> None:
     phone = site.phone()
     failed: list[BaseException] = []
