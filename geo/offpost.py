@@ -14,7 +14,7 @@ from geo.gaps import Window, known_fixes
 from geo.geofence import Geofence
 from geo.policy import OffPostPolicy
 from geo.presence import Presence, PresenceInterval, State
-from geo.sides import OUTSIDE, UNDECIDED, Sides, judge_sides
+from geo.sides import INSIDE, OUTSIDE, UNDECIDED, Sides, judge_sides
 from geo.verdict import Evidence
 
 RULE: Final = "off_post"
@@ -164,7 +164,7 @@ class _Absence:
         start, end = self.span
         confidence = self._confidence(times, policy)
         decides = np.flatnonzero(
-            (times - start >= policy.min_outside_s)
+            (times - self._since(times) >= policy.min_outside_s)
             & self._corroborated(policy)
             & (confidence >= policy.min_confidence)
         )
@@ -199,6 +199,14 @@ class _Absence:
             ),
             **figures,
         )
+
+    def _since(self, times: FloatArray) -> FloatArray:
+        """Since when each proof has been outside: a fix just inside starts the count again."""
+        sides, (start, end) = self.sides, self.span
+        every = sides.fixes.epoch_s
+        inside = every[sides.evidence & (sides.side == INSIDE) & (every > start) & (every < end)]
+        last = np.searchsorted(inside, times) - 1
+        return np.where(last >= 0, inside[np.maximum(last, 0)] if len(inside) else start, start)
 
     def _corroborated(self, policy: OffPostPolicy) -> BoolArray:
         """Whether the fixes up to each one are enough: few suffice when they agree on a place.

@@ -1,9 +1,10 @@
 """Inside, outside or unknown: what the fixes of one person show about one fence."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from geo.fix import FixArray, from_epoch_s, to_epoch_s
 from geo.gaps import Gap, GapCause, GapSign, Window, detect_gaps, gaps_between, known_fixes
@@ -71,8 +72,9 @@ def detect_presence(
 ) -> Presence:
     """Decide where a person was during duty windows.
 
-    Entering takes one fix inside; leaving takes several in a row that are credibly outside,
-    and then counts from the first of them. Near the edge the state stays as it was. Silence
+    Leaving takes several fixes in a row that are credibly outside, and then counts from the
+    first of them. Coming back takes one fix well inside, or as many just inside, and counts
+    from the first. Near the edge the state stays as it was. Silence
     longer than ``policy.max_gap_s`` is unknown from its last fix on, unless it is short and
     the person was inside before and after. Before the first evidence the state is unknown.
 
@@ -143,33 +145,82 @@ def _tiles(
 
 def _changes(sides: Sides, end_s: float, policy: PresencePolicy) -> list[_Mark]:
     """Instants at which the state changes, in time order."""
-    times = sides.fixes.epoch_s[sides.evidence].tolist()
-    marks: list[_Mark] = []
-    state = State.UNKNOWN
-    out_count, out_since, previous = 0, 0.0, None
-    for at, side in zip(times, sides.side[sides.evidence].tolist(), strict=True):
+    fixes = sides.evidence
+    times, side_of = sides.fixes.epoch_s[fixes].tolist(), sides.side[fixes].tolist()
+    watch = _Watch(policy)
+    previous: float | None = None
+    for at, side, deep in zip(times, side_of, sides.deep[fixes].tolist(), strict=True):
         if previous is not None and at - previous > policy.max_gap_s:
-            short = at - previous <= policy.bridge_max_s
-            if short and state is State.INSIDE and out_count == 0 and side == INSIDE:
-                marks += [(previous, State.INSIDE, True), (at, State.INSIDE, False)]
-            else:
-                marks.append((previous, State.UNKNOWN, False))
-                state, out_count = State.UNKNOWN, 0
+            watch.wake(previous, at, side)
         if side == INSIDE:
-            out_count = 0
-            if state is not State.INSIDE:
-                marks.append((at, State.INSIDE, False))
-                state = State.INSIDE
-        elif side == OUTSIDE or out_count:
-            # A fix at the edge confirms an exit that has begun, but cannot begin one.
-            if out_count == 0:
-                out_since = at
-            out_count += side == OUTSIDE
-            held = out_count >= policy.exit_fixes and at - out_since >= policy.exit_hold_s
-            if held and state is not State.OUTSIDE:
-                marks.append((out_since, State.OUTSIDE, False))
-                state = State.OUTSIDE
+            watch.see_inside(at, deep=deep)
+        else:
+            watch.see_beyond(at, surely=side == OUTSIDE)
         previous = at
     if previous is not None and end_s - previous > policy.max_gap_s:
-        marks.append((previous, State.UNKNOWN, False))
-    return marks
+        watch.lose(previous)
+    return watch.marks
+
+
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    """A crossing of the edge that has begun: so many fixes beyond it, the first of them then."""
+
+    since: float = 0.0
+    count: int = 0
+
+    def and_at(self, at: float) -> "_Crossing":
+        return _Crossing(self.since if self.count else at, self.count + 1)
+
+    def held(self, at: float, policy: PresencePolicy) -> bool:
+        return self.count >= policy.exit_fixes and at - self.since >= policy.exit_hold_s
+
+
+_NONE: Final = _Crossing()
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The state as fixes come, and the crossings that have begun but are not held yet."""
+
+    policy: PresencePolicy
+    marks: list[_Mark] = field(default_factory=list)
+    state: State = State.UNKNOWN
+    out: _Crossing = _NONE
+    back: _Crossing = _NONE
+
+    def see_inside(self, at: float, *, deep: bool) -> None:
+        """Come back with one fix well inside, or with several; from nowhere with any."""
+        self.out = _NONE
+        if self.state is State.UNKNOWN:
+            self._turn(State.INSIDE, at)
+        elif self.state is State.OUTSIDE:
+            self.back = self.back.and_at(at)
+            if deep or self.back.held(at, self.policy):
+                self._turn(State.INSIDE, self.back.since)
+
+    def see_beyond(self, at: float, *, surely: bool) -> None:
+        """Leave; a fix at the edge confirms an exit that has begun, but cannot begin one."""
+        if surely:
+            self.out, self.back = self.out.and_at(at), _NONE
+        if self.out.held(at, self.policy) and self.state is not State.OUTSIDE:
+            self._turn(State.OUTSIDE, self.out.since)
+
+    def wake(self, previous: float, at: float, side: int) -> None:
+        """Hear something again after a silence."""
+        short = at - previous <= self.policy.bridge_max_s
+        if short and self.state is State.INSIDE and not self.out.count and side == INSIDE:
+            self.marks += [(previous, State.INSIDE, True), (at, State.INSIDE, False)]
+        else:
+            self.lose(previous)
+
+    def lose(self, previous: float) -> None:
+        """Know nothing any more from the last fix on."""
+        if self.back.count:  # nothing spoke against the return before the silence
+            self._turn(State.INSIDE, self.back.since)
+        self._turn(State.UNKNOWN, previous)
+        self.out = _NONE
+
+    def _turn(self, state: State, at: float) -> None:
+        self.marks.append((at, state, False))
+        self.state, self.back = state, _NONE

@@ -27,6 +27,7 @@ class Sides:
     accuracy_m : ``(n,)`` accuracy used; infinite when nothing is known about a cell position.
     margin_m : ``(n,)`` metres by which the fix clears the limit for outside; above 0 is outside.
     side : ``(n,)`` `INSIDE`, `UNDECIDED` or `OUTSIDE`.
+    deep : ``(n,)`` farther inside than the edge is wide.
     coarse : ``(n,)`` the fix decides only when its whole circle lies on one side.
     evidence : ``(n,)`` the fix keeps or changes the state. The others are as good as silence.
     """
@@ -36,6 +37,7 @@ class Sides:
     accuracy_m: FloatArray
     margin_m: FloatArray
     side: IntArray
+    deep: BoolArray
     coarse: BoolArray
     evidence: BoolArray
 
@@ -71,7 +73,8 @@ def judge_sides(fixes: FixArray, fence: Geofence, *, policy: PresencePolicy) -> 
             )
         ]
     ] = False
-    return Sides(fixes, distance, accuracy, margin, side, coarse, usable)
+    deep = (side == INSIDE) & (distance <= -edge_buffer_m(fence, policy=policy))
+    return Sides(fixes, distance, accuracy, margin, side, deep, coarse, usable)
 
 
 def credible(fixes: FixArray, *, policy: PresencePolicy) -> BoolArray:

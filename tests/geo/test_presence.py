@@ -132,3 +132,22 @@ def test_unknown_time_longer_than_allowed_is_reported_as_gap(fixes: list[Fix]) -
         assert DUTY.start <= gap.start < gap.end <= DUTY.end
         # A gap that began before duty is cut to it and may be shorter inside.
         assert gap.end - gap.start > longest or gap.start == DUTY.start
+
+
+def test_grazing_the_edge_is_no_return() -> None:
+    away = stay(0, 60, east_m=160.0, jitter_m=2.0)
+    grazed = [*away[:30], fix(30.2, 97.0), fix(30.6, 98.0), *away[31:]]
+    states = [i.state for i in judge(grazed, duty=(Window(NINE, minute(60)),))[0].intervals]
+    assert states == [State.OUTSIDE]
+    came = [*away[:30], *stay(30, 60, east_m=90.0, jitter_m=2.0)]
+    (_, back) = judge(came, duty=(Window(NINE, minute(60)),))[0].intervals
+    assert back.state is State.INSIDE
+    assert abs(back.start - minute(30)) < timedelta(minutes=1)
+
+
+def test_a_fix_just_inside_starts_the_count_of_an_absence_again() -> None:
+    away = stay(0, 14, east_m=160.0, jitter_m=2.0)
+    grazed = [*away[:7], fix(7.2, 97.0), *away[8:]]
+    window = (Window(NINE, minute(14)),)
+    assert len(judge(away, duty=window)[1]) == 1
+    assert judge(grazed, duty=window)[1] == ()
