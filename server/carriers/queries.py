@@ -212,8 +212,28 @@ def newest_requests(
     ]
 
 
-def consent_views(session: Session, employees: Select[UUID]) -> list[ConsentView]:
-    """Return people with their newest consent, by staff number. One statement."""
+def consent_views(
+    session: Session,
+    employees: Select[UUID],
+    *,
+    search: str = "",
+    state: str | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+) -> tuple[list[ConsentView], int]:
+    """Return people with their newest consent, by staff number, and how many match.
+
+    Parameters
+    ----------
+    employees : ids of those the reader may see.
+    search : part of the name or the beginning of the staff number.
+    state : only those in this state, see `ConsentView.state`.
+    offset, limit : which of them.
+
+    Returns
+    -------
+    One page and the count of all pages. Two statements, one without a limit.
+    """
     people = tables.employees
     newest = (
         select(Consent)
@@ -228,9 +248,21 @@ def consent_views(session: Session, employees: Select[UUID]) -> list[ConsentView
             and_(newest.c.tenant_id == people.c.tenant_id, newest.c.employee_id == people.c.id),
         )
         .where(people.c.id.in_(employees))
-        .order_by(people.c.number)
     )
-    return [
+    if search:
+        by_name = people.c.name.icontains(search, autoescape=True)
+        query = query.where(by_name | people.c.number.istartswith(search, autoescape=True))
+    if state in {"none", "given", "withdrawn"}:
+        given, withdrawn = newest.c.given_at, newest.c.withdrawn_at
+        query = query.where(
+            given.is_(None)
+            if state == "none"
+            else and_(
+                given.is_not(None),
+                withdrawn.is_(None) if state == "given" else withdrawn.is_not(None),
+            )
+        )
+    views = [
         ConsentView(
             employee_id=row[0],
             name=row.name,
@@ -241,8 +273,12 @@ def consent_views(session: Session, employees: Select[UUID]) -> list[ConsentView
             withdrawn_at=row.withdrawn_at,
             withdrawn_how=row.withdrawn_how,
         )
-        for row in session.execute(query)
+        for row in session.execute(query.order_by(people.c.number).offset(offset).limit(limit))
     ]
+    if limit is None:
+        return views, len(views)
+    count = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    return views, count
 
 
 def geolocate_changes(session: Session) -> dict[int, datetime]:

@@ -267,6 +267,11 @@ def test_consent_is_recorded_with_its_reason_and_withdrawn_at_once(
     admin.post(f"{address}/withdraw")
     shown = said(admin, "/carriers/consents?state=withdrawn")
     assert "by an administrator" in shown
+    assert "1–1 of 1" in shown
+    assert "Nobody matches" in said(admin, "/carriers/consents?state=given")
+    assert "E001" not in said(admin, "/carriers/consents?state=none")
+    assert "1–1 of 1" in said(admin, "/carriers/consents?q=e002&state=none")
+    assert "Nobody matches" in said(admin, "/carriers/consents?q=%25")
     with office.transaction() as session:
         kinds = session.scalars(
             text("SELECT kind FROM security_events WHERE kind LIKE 'carrier_consent%' ORDER BY id")

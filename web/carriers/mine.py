@@ -34,7 +34,7 @@ def own_carrier(session: Session, *, tenant_id: int, employee_id: UUID) -> OwnCa
     """Return what the carrier has to do with a person; None when it has nothing. Two statements."""
     people = tables.employees
     me = select(people.c.id).where(people.c.tenant_id == tenant_id, people.c.id == employee_id)
-    (consent,) = consent_views(session, me)
+    (consent,), _count = consent_views(session, me)
     since_at = now() - timedelta(days=30)
     asked = newest_requests(session, tenant_id=tenant_id, employee_id=employee_id, limit=50)
     lately = [request for request in asked if request.asked_at >= since_at]

@@ -181,20 +181,19 @@ def consents() -> str:
     table = TableState.from_request(request, filters=("state",))
     with transaction() as session:
         scope = employees_in_scope(viewer, Action.MANAGE_CARRIERS, now=now())
-        found = consent_views(session, scope)
-    wanted = table.filters.get("state")
-    shown = [
-        view
-        for view in found
-        if table.q.casefold() in f"{view.name}\n{view.number}".casefold()
-        and wanted in {None, view.state}
-    ]
+        rows, count = consent_views(
+            session,
+            scope,
+            search=table.q,
+            state=table.filters.get("state"),
+            offset=table.offset,
+            limit=table.size,
+        )
     return render_template(
         "carriers/consents.html",
         table=table,
-        rows=shown[table.offset : table.offset + table.size],
-        count=len(shown),
-        total=len(found),
+        rows=rows,
+        count=count,
         words=words,
         zone=ZoneInfo(viewer.zone),
         today=now().astimezone(ZoneInfo(viewer.zone)).date(),
