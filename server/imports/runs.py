@@ -77,6 +77,7 @@ class Run:
         questions: Counter[str] = Counter()
         digest = hashlib.sha256()
         with self._transactions() as session:
+            store.plan_each_time(session)
             store.drop_rows(session, **self._key)
             for batch in self._batches(self._planner(session), table):
                 _digest(digest, batch)
@@ -108,6 +109,7 @@ class Run:
         digest = hashlib.sha256()
         bearer = self._bearer
         with self._transactions() as session:
+            store.plan_each_time(session)
             store.one_at_a_time(session, tenant_id=bearer.tenant_id)
             found = store.load(session, **self._key)
             if found.counts.get(Outcome.REFUSE.value):

@@ -167,6 +167,15 @@ def one_at_a_time(session: Session, *, tenant_id: int) -> None:
         raise Conflict("import_running")
 
 
+def plan_each_time(session: Session) -> None:
+    """Let the database plan every statement of this transaction for the tables as they are.
+
+    The tables grow while a file is written; a plan kept from the first batch, when they were
+    small, reads all of them for each later one.
+    """
+    session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+
+
 def detail_of(row: Planned) -> list[Any]:
     """Return changes as `[column, before, after]` and problems as objects, for JSON."""
     problems = [

@@ -1,12 +1,14 @@
 """People with the place they belong to, by staff number or by unit; for lists and files."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
 from server.people.models import Employee, Membership, Unit, UnitAncestor
@@ -44,82 +46,101 @@ class StaffRecord:
 def staff_by_number(
     session: Session, *, tenant_id: int, numbers: Collection[str], on: date
 ) -> dict[str, StaffRecord]:
-    """Return the people with these staff numbers; one statement."""
-    query = _staff(tenant_id, on).where(Employee.number.in_(list(numbers)))
-    return {record.number: record for record in _records(session.execute(query).all(), on)}
+    """Return the people with these staff numbers; two statements."""
+    people = session.execute(_people(tenant_id).where(Employee.number.in_(list(numbers)))).all()
+    members = _memberships(session, tenant_id, people)
+    return {p.number: _record(p, members.get(p.id, ()), on) for p in people}
 
 
 def staff_of_units(
     session: Session, units: Select[UUID], *, tenant_id: int, on: date
 ) -> Iterator[StaffRecord]:
     """Return those who belong to units on a date or will, by number, a few thousand at a time."""
+    within = set(session.scalars(units))
+    lasting = func.coalesce(func.upper(Membership.during_on), date.max) > on
+    member = (
+        select(Membership.id)
+        .where(
+            Membership.tenant_id == Employee.tenant_id,
+            Membership.employee_id == Employee.id,
+            Membership.unit_id.in_(units),
+            lasting,
+        )
+        .exists()
+    )
     after = ""
     while True:
-        rows = session.execute(
-            _staff(tenant_id, on)
-            .where(
-                Employee.number > after,
-                Membership.unit_id.in_(units),
-                func.coalesce(func.upper(Membership.during_on), date.max) > on,
-            )
+        people = session.execute(
+            _people(tenant_id)
+            .where(Employee.number > after, member)
             .order_by(Employee.number)
             .limit(_BATCH)
         ).all()
-        yield from _records(rows, on)
-        if len(rows) < _BATCH:
+        members = _memberships(session, tenant_id, people)
+        for person in people:
+            record = _record(person, members.get(person.id, ()), on)
+            if record.unit_id in within:
+                yield record
+        if len(people) < _BATCH:
             return
-        after = rows[-1].number
+        after = people[-1].number
 
 
-def _staff(tenant_id: int, on: date) -> Any:  # noqa: ANN401 - a select of many columns
-    nearest = case(
-        (Membership.during_on.contains(on), 0), (func.lower(Membership.during_on) > on, 1), else_=2
-    )
-    beginning = func.lower(Membership.during_on)
-    member = (
-        select(Membership.id)
-        .where(Membership.tenant_id == Employee.tenant_id, Membership.employee_id == Employee.id)
-        .order_by(nearest, case((beginning > on, beginning)), beginning.desc())
-        .limit(1)
-        .correlate(Employee)
-        .scalar_subquery()
-    )
-    return (
-        select(
-            Employee.id,
-            Employee.number,
-            Employee.name,
-            Employee.title,
-            Employee.phone,
-            Employee.hired_on,
-            Employee.left_on,
-            Membership.unit_id,
-            Membership.during_on,
+def _people(tenant_id: int) -> Any:  # noqa: ANN401 - a select of many columns
+    return select(
+        Employee.id,
+        Employee.number,
+        Employee.name,
+        Employee.title,
+        Employee.phone,
+        Employee.hired_on,
+        Employee.left_on,
+    ).where(Employee.tenant_id == tenant_id)
+
+
+def _memberships(
+    session: Session, tenant_id: int, people: Sequence[Any]
+) -> dict[UUID, list[tuple[UUID, Range[date]]]]:
+    found: dict[UUID, list[tuple[UUID, Range[date]]]] = defaultdict(list)
+    rows = session.execute(
+        select(Membership.employee_id, Membership.unit_id, Membership.during_on).where(
+            Membership.tenant_id == tenant_id,
+            Membership.employee_id.in_([person.id for person in people]),
         )
-        .outerjoin(
-            Membership,
-            and_(Membership.tenant_id == Employee.tenant_id, Membership.id == member),
-        )
-        .where(Employee.tenant_id == tenant_id)
+    )
+    for employee_id, unit_id, during in rows:
+        found[employee_id].append((unit_id, during))
+    return found
+
+
+def _record(
+    person: Any,  # noqa: ANN401 - a row of `_people`
+    members: Sequence[tuple[UUID, Range[date]]],
+    on: date,
+) -> StaffRecord:
+    unit_id, during = min(members, key=lambda m: _distance(m[1], on), default=(None, None))
+    start = None if during is None else during.lower
+    return StaffRecord(
+        id=person.id,
+        number=person.number,
+        name=person.name,
+        title=person.title,
+        phone=person.phone,
+        hired_on=person.hired_on,
+        left_on=person.left_on,
+        unit_id=unit_id,
+        since_on=start,
+        belongs=during is not None and during.contains(on),
+        upcoming=start is not None and start > on,
     )
 
 
-def _records(rows: Sequence[Any], on: date) -> Iterator[StaffRecord]:
-    for row in rows:
-        during = row.during_on
-        yield StaffRecord(
-            id=row.id,
-            number=row.number,
-            name=row.name,
-            title=row.title,
-            phone=row.phone,
-            hired_on=row.hired_on,
-            left_on=row.left_on,
-            unit_id=row.unit_id,
-            since_on=None if during is None else during.lower,
-            belongs=during is not None and during.contains(on),
-            upcoming=during is not None and during.lower is not None and during.lower > on,
-        )
+def _distance(during: Range[date], on: date) -> tuple[int, int]:
+    """Order memberships: the one that holds, the next one, the last one."""
+    start = during.lower or date.min
+    if during.contains(on):
+        return 0, 0
+    return (1, (start - on).days) if start > on else (2, (on - start).days)
 
 
 def units_of_tenant(session: Session, *, tenant_id: int) -> list[UnitView]:

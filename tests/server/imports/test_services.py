@@ -201,5 +201,5 @@ def test_a_batch_costs_few_statements(
         view = desk.check(Kind.EMPLOYEES, content)
     with statement_counter(desk.company.app) as applying:
         desk.apply(view.id)
-    assert checking.count < 30
-    assert applying.count < 45
+    assert checking.count < 40
+    assert applying.count < 60
