@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ingest.intake import Message
+from ingest.wire.plain import Plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,13 @@ class Parcel:
     ----------
     generation : number of the connection they came over.
     packet_ids : 0 where no acknowledgement is due; as long as `messages`.
+    plain : what was read of the messages ahead of their turn, None for nothing.
     """
 
     generation: int
     messages: list[Message]
     packet_ids: list[int]
+    plain: Plain | None = None
 
 
 class Handover:
@@ -33,7 +36,9 @@ class Handover:
 
     def __init__(self, *, max_messages: int = 20_000, max_bytes: int = 32 * 1024 * 1024) -> None:
         self._parcels: deque[Parcel] = deque()
-        self._ready = threading.Condition()
+        lock = threading.Lock()
+        self._ready = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._messages = 0
         self._bytes = 0
         self._max_messages = max_messages
@@ -46,6 +51,11 @@ class Handover:
         return (
             self._closed or self._messages >= self._max_messages or self._bytes >= self._max_bytes
         )
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether nothing is inside and nothing will come any more."""
+        return self._closed and not self._parcels
 
     @property
     def waiting(self) -> int:
@@ -91,7 +101,13 @@ class Handover:
                 count += len(parcel.messages)
                 self._bytes -= _size(parcel)
             self._messages -= count
+            self._room.notify_all()
             return taken
+
+    def await_room(self, timeout_s: float) -> None:
+        """Wait until it is not full, or for so long."""
+        with self._ready:
+            self._room.wait_for(lambda: not self.is_full, timeout_s)
 
     def close(self) -> None:
         """Wake whoever waits; `take` still hands out what is inside."""

@@ -195,8 +195,9 @@ class Intake:
         alone: list[Message] = []
         if watch is not None and watch.has_suspects:
             alone = [message for message in messages if watch.crashes(message)]
-            messages = [message for message in messages if not watch.crashes(message)]
-            ahead = None
+            if alone:
+                messages = [message for message in messages if not watch.crashes(message)]
+                ahead = None
         if ahead is None:
             with watched(watch, messages):
                 self._look_at(messages)

@@ -15,12 +15,11 @@ from ingest.health import Pulse
 from ingest.intake import Intake, Message, Taken, unread
 from ingest.link import Link, SecondConsumerError, is_data_error, reason_of, sqlstate_of
 from ingest.salvage import FAULTS, members
-from ingest.subscriber import DROPPED_TOPIC, Subscriber
-from ingest.topics import CANARY
+from ingest.subscriber import Subscriber
 from ingest.wire import Reason
+from ingest.wire.plain import Plain
 
-LIMIT = 2_000
-LINGER_S = 0.004
+LIMIT = 4_000
 _IDLE_S = 0.5
 _LOCK_WAIT_S = 10.0
 _FIRST_DELAY_S, _LAST_DELAY_S = 0.1, 2.0
@@ -83,21 +82,19 @@ class Writer:
     def stop(self, *, within_s: float) -> None:
         """Finish what was read, unless the database keeps refusing for this long."""
         self._give_up_at = time.monotonic() + within_s
-        self._handover.close()
 
     def run(self) -> None:
-        """Write until stopped and drained.
+        """Write until the handover is closed and drained.
 
         Raises
         ------
         SecondConsumerError : the lock was lost to another process.
         """
-        while True:
-            parcels = self._handover.take(limit=LIMIT, linger_s=LINGER_S, timeout_s=_IDLE_S)
+        while not self._handover.is_drained:
+            parcels = self._handover.take(limit=LIMIT, linger_s=0.0, timeout_s=_IDLE_S)
             if not parcels:
-                if self._give_up_at is not None:
-                    return
-                self._idle()
+                if self._give_up_at is None:
+                    self._idle()
                 continue
             if not self._write(parcels):
                 log.warning("stopped with unwritten messages; the broker keeps them")
@@ -105,10 +102,10 @@ class Writer:
 
     def _write(self, parcels: Sequence[Parcel]) -> bool:
         """Store parcels, acknowledge them; False when stopped before they were stored."""
-        messages = self._phones([message for parcel in parcels for message in parcel.messages])
+        messages = [message for parcel in parcels for message in parcel.messages]
         if self._attempts.has_suspects:
             messages = [self._trusted(message) for message in messages]
-        if messages and not self._store(messages):
+        if messages and not self._store(messages, _together(parcels)):
             return False
         if not self._beat():
             return False
@@ -117,22 +114,9 @@ class Writer:
             self._subscriber.acknowledge(parcels, only=max(1, len(messages) // 2))
             self._failpoints.after_half()
         self._subscriber.acknowledge(parcels)
-        self._subscriber.resume_reading()
         self.counters.batches += 1
         self.counters.messages += len(messages)
         return True
-
-    def _phones(self, messages: Sequence[Message]) -> list[Message]:
-        """Keep what phones sent; the broker's own words go to the pulse."""
-        phones = []
-        for message in messages:
-            if message.topic == CANARY.encode():
-                self._pulse.canary(message.payload, message.received_s)
-            elif message.topic == DROPPED_TOPIC.encode():
-                self._pulse.dropped(message.payload)
-            else:
-                phones.append(message)
-        return phones
 
     def _trusted(self, message: Message) -> Message:
         """Return a message; unread when it was in hand at too many deaths of the process."""
@@ -141,13 +125,13 @@ class Writer:
             return message
         return unread(message, Reason.CRASH, f"in hand at {crashes} deaths of the process")
 
-    def _store(self, messages: list[Message]) -> bool:
+    def _store(self, messages: list[Message], ahead: Plain | None = None) -> bool:
         """Store messages however long it takes; False when told to stop meanwhile."""
         delay_s = _FIRST_DELAY_S
         while True:
             try:
                 self._link.open(wait_s=_LOCK_WAIT_S)
-                self._transact(messages)
+                self._transact(messages, ahead)
             except (DBAPIError, psycopg.Error) as error:
                 state = sqlstate_of(error)
                 if is_data_error(error):
@@ -181,12 +165,12 @@ class Writer:
         half = len(messages) // 2
         return self._store(messages[:half]) and self._store(messages[half:])
 
-    def _transact(self, messages: list[Message]) -> None:
+    def _transact(self, messages: list[Message], ahead: Plain | None) -> None:
         taken: Taken | None = None
         with self._link.transaction(
             before_commit=lambda: self._failpoints.reach("before_commit")
         ) as session:
-            taken = self._intake.take(session, messages)
+            taken = self._intake.take(session, messages, ahead)
             self._pulse.write(session)
             self._failpoints.reach("after_insert")
         self._failpoints.reach("after_commit")
@@ -214,3 +198,10 @@ class Writer:
             self._link.listen()
         except (DBAPIError, psycopg.Error) as error:
             self._pulse.refused(sqlstate_of(error) or "connection lost")
+
+
+def _together(parcels: Sequence[Parcel]) -> Plain | None:
+    """Return what was read of all parcels; None when any of them was left unread."""
+    parts = [(parcel.plain, len(parcel.messages)) for parcel in parcels if parcel.messages]
+    read = [(plain, count) for plain, count in parts if plain is not None]
+    return Plain.joined(read) if read and len(read) == len(parts) else None

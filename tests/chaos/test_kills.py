@@ -134,8 +134,10 @@ def test_the_broker_killed_with_ingest_up(
 ) -> None:
     # The broker knows of the consumer's session from its next save on. A kill before the
     # first save loses whatever arrives until ingest is back.
+    saved = scene.stack.mosquitto.pid_file.with_name("mosquitto.db")
+    before_ns = saved.stat().st_mtime_ns if saved.exists() else 0
     scene.stack.mosquitto.daemon.signal(signal.SIGUSR1)
-    time.sleep(0.5)
+    wait_until(lambda: saved.exists() and saved.stat().st_mtime_ns > before_ns, 30)
     for _ in range(KILLS):
         scene.work_on()
         scene.stack.mosquitto.kill()
