@@ -32,8 +32,7 @@ __all__ = [
 
 OSM: Final = "https://tile.openstreetmap.org/{z}/{x}/{y}.png"
 AMAP: Final = (
-    "https://webrd01.is.autonavi.com/appmaptile"
-    "?lang=zh_cn&size=1&scale=1&style=8&x={x}&y={y}&z={z}"
+    "https://webrd01.is.autonavi.com/appmaptile?lang=zh_cn&size=1&scale=1&style=8&x={x}&y={y}&z={z}"
 )
 TIANDITU_HOSTS: Final = tuple(f"https://t{number}.tianditu.gov.cn" for number in range(8))
 ATTRIBUTIONS: Final = {

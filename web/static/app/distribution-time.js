@@ -34,3 +34,12 @@ export function epochOf(day, minute, zone) {
 export function clockOf(minute) {
   return `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
 }
+
+/** Epoch seconds of a whole minute in a text; null for no instant. */
+export function epochIn(text) {
+  const epoch = Date.parse(text ?? "") / 1000;
+  return Number.isFinite(epoch) ? Math.floor(epoch / 60) * 60 : null;
+}
+
+/** A whole minute as an address carries it. */
+export const iso = (epoch) => new Date(epoch * 1000).toISOString().replace(/:\d\d\.\d+Z$/, "Z");

@@ -1,12 +1,12 @@
 /** The distribution page: one question (instant, units, measure), shown as list and map. */
 
 import { el, fetchJson, csrf } from "app/dom";
-import { locale, t, tn } from "app/i18n";
+import { t, tn } from "app/i18n";
 import { onKey, toast } from "app/app";
 import { DistributionMap } from "app/distribution-map";
-import { clockOf, epochOf, localOf } from "app/distribution-time";
+import { STATUSES, change, facts, legend, line, number, rowsOf, signed } from "app/distribution-rows";
+import { clockOf, epochIn, epochOf, iso, localOf } from "app/distribution-time";
 
-const STATUSES = ["on_post", "off_post", "travelling", "stale", "no_signal"];
 const STEP = 5; // minutes a picture of the player
 const PACE_MS = 700;
 const AGAIN_MS = 30000;
@@ -15,10 +15,6 @@ const MOST_ROWS = 500;
 const page = document.getElementById("distribution");
 const find = (selector) => page.querySelector(selector);
 const { zone, today } = page.dataset;
-const number = new Intl.NumberFormat(locale);
-const words = {
-  on_post: t("On post"), off_post: t("Off post"), travelling: t("Travelling"), stale: t("Stale"), no_signal: t("No signal"),
-};
 
 // What is asked stands in the address; places and drawn areas never do.
 const query = new URLSearchParams(location.search);
@@ -33,13 +29,6 @@ let running = null;
 let playing = null;
 
 const map = new DistributionMap({ onCell: selectCell, onMove: moved, onArea: addArea });
-
-function epochIn(text) {
-  const epoch = Date.parse(text ?? "") / 1000;
-  return Number.isFinite(epoch) ? Math.floor(epoch / 60) * 60 : null;
-}
-
-const iso = (epoch) => new Date(epoch * 1000).toISOString().replace(/:\d\d\.\d+Z$/, "Z");
 
 function remember() {
   const next = new URLSearchParams();
@@ -109,10 +98,6 @@ async function count(options = {}) {
   view.versusTallies = ask.versus === null ? null : (await post(ask.versus)).areas;
 }
 
-function rowsOf(columns) {
-  return columns.id.map((id, i) => Object.fromEntries(Object.entries(columns).map(([name, list]) => [name, list[i]])));
-}
-
 /** Rows of both answers by id; what one of them lacks counts nobody there. */
 function paired(name) {
   const rows = new Map(rowsOf(answer[name]).map((row) => [row.id, row]));
@@ -123,9 +108,6 @@ function paired(name) {
   return [...rows.values()].map((row) => ({ ...row, was: other ? before.get(row.id)?.[ask.measure] ?? 0 : null, is: row[ask.measure] }));
 }
 
-const change = (row) => (row.was === null ? row.is : row.is - row.was);
-const signed = (n) => (n > 0 ? `+${number.format(n)}` : n < 0 ? `\u2212${number.format(-n)}` : "0");
-
 function draw() {
   const cells = paired("cells").filter((row) => row.is || row.was);
   const most = Math.max(1, ...cells.map((row) => Math.abs(change(row))));
@@ -135,7 +117,7 @@ function draw() {
   });
   if (view.cell && !cells.some((row) => row.id === view.cell)) view.cell = null;
   map.select(view.cell);
-  legend(most);
+  legend(find("[data-legend]"), { most, measure: ask.measure, versus: Boolean(other) });
   for (const place of page.querySelectorAll("[data-n]")) {
     const name = place.dataset.n;
     place.textContent = number.format(name === "people" ? answer.people : answer.statuses[name]);
@@ -154,34 +136,6 @@ function draw() {
   exports();
   document.documentElement.setAttribute("data-ready", "");
   page.dataset.shown = String(answer.at);
-}
-
-function bar(row) {
-  const total = STATUSES.reduce((sum, s) => sum + row[s], 0);
-  const node = el("span", { class: "dist__bar", "aria-hidden": "true" });
-  for (const status of STATUSES) {
-    if (!row[status]) continue;
-    const part = el("i", { class: `tone-${status}` });
-    part.style.width = `${(100 * row[status]) / total}%`;
-    node.append(part);
-  }
-  return node;
-}
-
-function facts(row) {
-  return STATUSES.filter((s) => row[s]).map((s) => `${words[s]} ${number.format(row[s])}`).join(" · ");
-}
-
-function figure(row) {
-  if (row.was === null) return el("strong", {}, number.format(row.is));
-  const d = change(row);
-  return el("strong", {}, `${number.format(row.was)} → ${number.format(row.is)} `, el("span", { class: d > 0 ? "more-text" : d < 0 ? "less-text" : "" }, signed(d)));
-}
-
-function line(name, row, attributes = {}) {
-  const node = el(attributes.onclick ? "button" : "div", { class: "dist__row", ...(attributes.onclick ? { type: "button" } : {}), ...attributes },
-    el("span", { title: name }, name), figure(row), bar(row), el("small", {}, facts(row)));
-  return node;
 }
 
 function list(cells) {
@@ -217,24 +171,6 @@ function list(cells) {
   find("[data-loading]").hidden = true;
   find("[data-no-areas]").hidden = view.tab !== "areas" || view.areas.length > 0;
   find("[data-empty]").hidden = view.tab === "areas" || rows.length > 0;
-}
-
-function legend(most) {
-  const box = find("[data-legend]");
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 100 10");
-  svg.setAttribute("preserveAspectRatio", "none");
-  const names = other ? ["less", "same", "more"] : ["seq-0", "seq-1", "seq-2", "seq-3", "seq-4"];
-  names.forEach((name, i) => {
-    const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    for (const [key, value] of Object.entries({ x: (100 * i) / names.length, y: 0, width: 100 / names.length, height: 10 })) rect.setAttribute(key, value);
-    rect.style.fill = `var(--${name})`;
-    svg.append(rect);
-  });
-  box.replaceChildren(
-    el("strong", {}, other ? t("Change of people") : ask.measure === "people" ? t("People on duty") : words[ask.measure]), svg,
-    el("div", {}, el("span", {}, other ? signed(-most) : "1"), el("span", {}, other ? signed(most) : number.format(most))),
-  );
 }
 
 function selectCell(id) {
