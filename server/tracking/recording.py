@@ -85,29 +85,6 @@ def record_fixes(session: Session, batch: Batch) -> Recorded:
     return Recorded(moved, **totals)
 
 
-def add_fixes(
-    session: Session, batch: Batch, *, shown: Sequence[FixRecord]
-) -> tuple[FixRecord, ...]:
-    """Add fixes that were found out about messages counted before.
-
-    Their days are queued for the engine; ledger and health stay as they are.
-
-    Parameters
-    ----------
-    shown : those that may become somebody's last position.
-
-    Returns
-    -------
-    Those that did. Idempotent.
-    """
-    cursor, fixes, owners = store.cursor_of(session), _fixes_of(batch), Owners.of(batch.devices)
-    if not len(fixes):
-        return ()
-    stored = store.insert_fixes(cursor, fixes, owners)
-    _touch_days(cursor, batch, _touched_by_fixes(fixes, batch, stored))
-    return keep_positions(cursor, FixTable.of(shown), owners) if shown else ()
-
-
 def insert_new(session: Session, batch: Batch) -> int:
     """Insert the fixes of a batch that are not there yet, and nothing else of it.
 
