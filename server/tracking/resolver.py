@@ -8,6 +8,7 @@ waits for services that take their time.
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -26,7 +27,14 @@ from server.tracking.crosscheck import check_positions, look_again
 from server.tracking.live import LiveEvent, LivePublisher, position_event
 from server.tracking.placing import Placed, Shown, record_placed
 from server.tracking.resolving import place_by_tables, versions_of
-from server.tracking.scans import Scan, claim_again, claim_one, claim_untried, note_tries
+from server.tracking.scans import (
+    Scan,
+    claim_again,
+    claim_one,
+    claim_untried,
+    note_tries,
+    release,
+)
 
 POLL_S: Final = 1.0
 AGAIN_EVERY_S: Final = 30.0
@@ -53,15 +61,23 @@ class Resolver(threading.Thread):
     desk : of the engine's role; its clock decides what is due.
     publisher : the live feed; None publishes nothing.
     at_once : scans a transaction.
+    patience_s : how long services are asked in one round; a slow one must not keep the scans
+        of other tenants waiting.
     """
 
     def __init__(
-        self, desk: Desk, publisher: LivePublisher | None = None, *, at_once: int = 100
+        self,
+        desk: Desk,
+        publisher: LivePublisher | None = None,
+        *,
+        at_once: int = 100,
+        patience_s: float = 20.0,
     ) -> None:
         super().__init__(name="resolver", daemon=True)
         self._desk = desk
         self._publisher = publisher
         self._at_once = at_once
+        self._patience_s = patience_s
         self._stopped = threading.Event()
         self._known: dict[int, int] = {}
 
@@ -102,17 +118,19 @@ class Resolver(threading.Thread):
         again_at = time.monotonic()
         while not self._stopped.is_set():
             try:
-                while (self.run_once() or self.compare()) and not self._stopped.is_set():
-                    continue
+                busy = self.run_once() + self.compare()
                 if time.monotonic() >= again_at:
-                    while self.run_again() and not self._stopped.is_set():
-                        continue
-                    again_at = time.monotonic() + AGAIN_EVERY_S
+                    # A full batch means that more may wait; the newest messages still go first.
+                    full = self.run_again() >= self._at_once
+                    again_at = time.monotonic() + (0.0 if full else AGAIN_EVERY_S)
+                    busy += full
             except (DBAPIError, psycopg.Error, OutpostError, OSError, ValueError) as error:
                 # Its text may quote a place; the scans come up again by themselves.
                 _log.warning("scans wait: %s", type(error).__name__)
                 self._stopped.wait(_RETRY_S)
-            self._stopped.wait(POLL_S)
+                continue
+            if not busy:
+                self._stopped.wait(POLL_S)
 
     def stop(self) -> None:
         """End after the question in hand."""
@@ -146,8 +164,13 @@ class Resolver(threading.Thread):
         return moved, ask
 
     def _by_services(self, scans: Sequence[Scan]) -> None:
-        for scan in scans:
-            if self._stopped.is_set():
+        """Ask about each scan; what there is no time for is left to the next round."""
+        until = time.monotonic() + self._patience_s
+        for no, scan in enumerate(_in_turn(scans)):
+            if self._stopped.is_set() or (no and time.monotonic() > until):
+                rest = _in_turn(scans)[no:]
+                with unit_of_work(self._desk.sessions, tenant_id=None) as session:
+                    release(session, rest)
                 return
             cells, networks = scan.question()
             said = geolocate(self._desk, tenant_id=scan.tenant_id, cells=cells, networks=networks)
@@ -183,6 +206,16 @@ class Resolver(threading.Thread):
         ]
         if events and self._publisher is not None:
             self._publisher.publish(events)
+
+
+def _in_turn(scans: Sequence[Scan]) -> list[Scan]:
+    """Return scans so that tenants take turns, each with its newest first."""
+    turns: Counter[int] = Counter()
+    placed = []
+    for no, scan in enumerate(scans):
+        placed.append((turns[scan.tenant_id], no, scan))
+        turns[scan.tenant_id] += 1
+    return [scan for _turn, _no, scan in sorted(placed, key=lambda each: each[:2])]
 
 
 def _event(scan: Scan, placed: Placed) -> LiveEvent:

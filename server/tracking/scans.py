@@ -60,6 +60,10 @@ _TRIED: Final = text(
 )
 
 
+_RELEASED: Final = text(
+    "UPDATE radio_reports r SET tried_at = NULL, tried_version = NULL "  # noqa: S608
+    f"FROM {KEYS} AND r.resolved_at IS NULL"
+)
 _COUNTS: Final = text(
     f"""
     SELECT CASE WHEN r.resolved_by IS NOT NULL THEN 'placed'
@@ -207,6 +211,13 @@ def note_tries(
     said = [str(TRIED_IN_VAIN if versions is None else versions[s.tenant_id]) for s in scans]
     if scans:
         session.execute(_TRIED, {"now": now, **key_columns(scans, said)})
+
+
+def release(session: Session, scans: Sequence[Scan]) -> None:
+    """Put scans back that were marked as being asked about and were not."""
+    if scans:
+        columns = key_columns(scans, [None] * len(scans))
+        session.execute(_RELEASED, columns)
 
 
 def _scans(session: Session, query: TextClause, values: Mapping[str, Any]) -> list[Scan]:

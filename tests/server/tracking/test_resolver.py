@@ -416,6 +416,22 @@ def test_cells_that_a_carrier_names_are_found_in_our_tables(fleet: Field) -> Non
     assert found.lat_deg == pytest.approx(31.2304)
 
 
+def test_a_slow_service_does_not_keep_a_round_for_itself(fleet: Field) -> None:
+    fleet.ask_elsewhere()
+    who = fleet.person()
+    for minute in range(3):
+        fleet.scan(who, STRANGE | {"cell": 11 + minute}, at=NOON - timedelta(minutes=minute))
+    worker = Resolver(fleet.resolver._desk, patience_s=0.0)
+    assert worker.run_once() == 3
+    # The first is asked about in any case; the others are as they were.
+    assert fleet.states() == [(None, False, 0), (None, False, None), (None, False, None)]
+    assert len(fleet.server.asked) == 1
+    assert worker.run_once() == 2
+    assert worker.run_once() == 1
+    assert worker.run_once() == 0
+    assert len(fleet.server.asked) == 3
+
+
 def test_the_thread_works_until_stopped(fleet: Field) -> None:
     fleet.learn()
     fleet.scan(fleet.person(), KNOWN)
