@@ -58,7 +58,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutyPolicy:
-    """Thresholds of duty and of the live picture, seconds."""
+    """Thresholds of duty, of the live picture and of questions where somebody is; seconds."""
 
     version: int = 0
     grace_s: float = 600.0
@@ -67,6 +67,14 @@ class DutyPolicy:
     """A newest fix older than this is shown as old."""
     no_signal_s: float = 900.0
     """A newest fix older than this is no signal."""
+    ask_phone_s: float = 60.0
+    """A phone that is asked is waited for this long before its carrier is asked."""
+    ask_again_s: float = 60.0
+    """An account that asked about a person waits this long before it asks again."""
+    asks_per_hour: float = 30.0
+    """Questions of one account within an hour, a number."""
+    asked_per_hour: float = 10.0
+    """Questions of all about one person within an hour, a number."""
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], *, version: int) -> Self:

@@ -15,6 +15,7 @@ from server.db.tables import devices
 from server.db.types import new_id
 from server.errors import InvalidInput, TooManyRequests
 from server.people.owntracks import TAKES_COMMANDS
+from server.posts.queries import duty_policies
 from server.tracking.live_map import duty_now
 from server.tracking.locate_models import LocateRequest, PhoneCommand
 from server.tracking.locate_rules import (
@@ -69,7 +70,8 @@ def ask_where(
     asker : who asks.
     employee_id : whom it is about.
     purpose, reason : why; a reason in words belongs to `other`, at most 200 characters.
-    limits : how long is waited and how often may be asked.
+    limits : how long is waited and how often may be asked; those of the tenant's policy of
+        duty when left out.
 
     Returns
     -------
@@ -80,8 +82,8 @@ def ask_where(
     InvalidInput : the purpose needs a reason in words.
     TooManyRequests : the account asked too often, or this person was asked about too often.
     """
-    limits = limits or LocateLimits()
     now, tenant_id = clock.now(), asker.tenant_id
+    limits = limits or limits_at(session, tenant_id=tenant_id, at=now)
     words = " ".join(reason.split())[:MAX_REASON] or None
     if needs_reason(purpose) and words is None:
         raise InvalidInput("reason_missing", fields={"reason": "reason_missing"})
@@ -140,6 +142,17 @@ def ask_where(
         session.execute(_NOTIFY, {"channel": COMMANDS_CHANNEL, "device": str(device_id)})
     session.flush()
     return Question(request.id, None)
+
+
+def limits_at(session: Session, *, tenant_id: int, at: datetime) -> LocateLimits:
+    """Return a tenant's limits in force at an instant, from its policy of duty."""
+    policy = duty_policies(session).at(tenant_id, at)
+    return LocateLimits(
+        phone_s=policy.ask_phone_s,
+        again_s=policy.ask_again_s,
+        asker_per_hour=int(policy.asks_per_hour),
+        person_per_hour=int(policy.asked_per_hour),
+    )
 
 
 def asked_lately(session: Session, *, asker: Actor, employee_id: UUID, now: datetime) -> Asked:

@@ -135,7 +135,9 @@ def wait_before_asking(asked: Asked, limits: LocateLimits, *, now: datetime) -> 
         (asked.about_person, limits.person_per_hour),
     ):
         recent = sorted((at for at in instants if at > now - _HOUR), reverse=True)
-        if len(recent) >= count:
+        if count < 1:
+            waits.append(_HOUR)  # switched off
+        elif len(recent) >= count:
             waits.append(recent[count - 1] + _HOUR - now)
     waits.extend(
         at + timedelta(seconds=limits.again_s) - now for at in asked.by_asker_about_person[:1]

@@ -11,6 +11,8 @@ from geo.fix import QualityFlag, Source
 from server.audit.queries import looks_at
 from server.errors import InvalidInput, NotFound, TooManyRequests
 from server.people.services import revoke_device
+from server.posts.queries import PolicyKind
+from server.posts.services import set_policy
 from server.tracking.locate import COMMANDS_CHANNEL, Question, ask_where
 from server.tracking.locate_outbox import (
     forget_old_commands,
@@ -344,6 +346,24 @@ def test_asking_too_often_is_refused_with_the_time_to_wait(acme: Company, worker
     acme.clock.advance(minutes(2))
     with pytest.raises(TooManyRequests):
         ask(acme, other, worker.employee_id, limits=limits)
+
+
+def test_a_tenant_sets_how_long_is_waited_and_how_often_may_be_asked(
+    acme: Company, worker: Phone
+) -> None:
+    lead, other = asker(acme), asker(acme, "second")
+    with acme.transaction() as session:
+        set_policy(
+            session,
+            acme.clock,
+            tenant_id=acme.tenant_id,
+            kind=PolicyKind.DUTY,
+            params={"ask_phone_s": 20, "asked_per_hour": 1},
+        )
+    asked = ask(acme, lead, worker.employee_id)
+    assert seen(acme, lead, asked).due_at == NOON + 20 * SECOND
+    with pytest.raises(TooManyRequests):
+        ask(acme, other, worker.employee_id)
 
 
 def test_other_needs_words(acme: Company, worker: Phone) -> None:

@@ -37,3 +37,8 @@ def test_never_more_than_allowed_within_an_hour(by: list[int]) -> None:
     recent = sum(age < 3_600 for age in by)
     allowed = wait_before_asking(Asked(by_asker=at(by)), limits, now=NOW) == timedelta(0)
     assert allowed == (recent < 5)
+
+
+def test_a_limit_of_none_means_nobody_may_ask() -> None:
+    limits = LocateLimits(person_per_hour=0)
+    assert wait_before_asking(Asked(), limits, now=NOW) == timedelta(hours=1)
