@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from server.clock import Clock
 from server.db import tables
+from server.imports import store
 from server.imports.bearer import ACTIONS, Bearer
 from server.imports.kinds import Kind
 from server.imports.unit_paths import KIND_WORDS, UnitBook
@@ -56,6 +57,7 @@ def export_rows(
     locale : `zh` or `en`, for levels of units and yes or no.
     days : first and last work date of a roster, both included; today when left out.
     """
+    store.plan_each_time(session)
     task_units = bearer.units(ACTIONS[kind], clock)
     seen = bearer.units(Action.VIEW_POSTS, clock) if kind is Kind.ROSTER else task_units
     book = UnitBook(
