@@ -11,6 +11,8 @@ from server.clock import SystemClock
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.people.services import set_preferences
+from server.posts.queries import PolicyKind
+from server.posts.services import set_policy
 from server.tracking.locator import Locator
 from tests.browser.conftest import sign_in
 from tests.browser.scene import Scene
@@ -80,7 +82,15 @@ def test_on_the_map_the_answer_of_the_phone_arrives_in_the_panel(
     expect(lead.locator("[data-locate-steps] li").last).to_have_text("手机已回答")
     expect(lead.locator("[data-locate-answer]")).to_contain_text("±12")
     expect(lead.locator("[data-locate-progress]")).to_be_hidden()
-    # Once more at once is too soon, and the dialog says so.
+    # Once more within the hour is too soon here, and the dialog says so.
+    with unit_of_work(parts_of(scene.app).sessions, tenant_id=scene.tenant_id) as session:
+        set_policy(
+            session,
+            parts_of(scene.app).clock,
+            tenant_id=scene.tenant_id,
+            kind=PolicyKind.DUTY,
+            params={"ask_again_s": 3_600},
+        )
     ask(lead, "dispatch")
     expect(lead.locator("[data-locate-problem]")).to_contain_text("请稍后再问")
     assert [e for e in witness.errors if "429" not in e] == []

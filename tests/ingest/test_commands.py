@@ -60,10 +60,12 @@ def gatekeeper(stack: Stack, database: DatabaseUrls, phone: Phone) -> Iterator[N
     stopped = threading.Event()
     thread = threading.Thread(target=run_gatekeeper, args=(settings, stopped))
     thread.start()
-    wait_until(lambda: _connects(stack, phone), 20)
-    yield
-    stopped.set()
-    thread.join(20)
+    try:
+        wait_until(lambda: _connects(stack, phone), 30)
+        yield
+    finally:
+        stopped.set()
+        thread.join(30)
     assert not thread.is_alive()
 
 
