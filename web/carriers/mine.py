@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flask_babel.speaklater import LazyString
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from server.carriers.queries import ConsentView, RequestView, consent_views, newest_requests
 from server.carriers.services import Withdrawn
 from server.db import tables
-from server.http.context import now
+from server.http.context import now, principal
 from web.carriers import words
 
 
@@ -21,8 +22,8 @@ class OwnCarrier:
     """One's own consent and the requests of the last 30 days."""
 
     consent: ConsentView
+    given_on: date | None
     asked: list[RequestView]
-
     withdrawn: Mapping[Withdrawn, LazyString]
 
     def outcome(self, code: str | None) -> str:
@@ -40,4 +41,6 @@ def own_carrier(session: Session, *, tenant_id: int, employee_id: UUID) -> OwnCa
     lately = [request for request in asked if request.asked_at >= since_at]
     if consent.given_at is None and not lately:
         return None
-    return OwnCarrier(consent, lately, words.WITHDRAWN)
+    given_at = consent.given_at
+    given_on = given_at.astimezone(ZoneInfo(principal().zone)).date() if given_at else None
+    return OwnCarrier(consent, given_on, lately, words.WITHDRAWN)
