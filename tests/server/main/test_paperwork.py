@@ -1,11 +1,12 @@
 """`outpost import` and `outpost export` on a real database."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fixtures.stack import Stack
+from fixtures.stack import DatabaseUrls, Stack
 from server.main.cli import run
 from tests.factories.company import Company, company
 from tests.factories.paperwork import csv_file
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("_settings")
 
 
 @pytest.fixture
-def acme(database: object) -> object:
-    with company(database) as made:  # type: ignore[arg-type]
+def acme(database: DatabaseUrls) -> Iterator[Company]:
+    with company(database) as made:
         yield made
 
 
