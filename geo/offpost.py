@@ -93,11 +93,14 @@ def detect_off_post(
         )
         seen = known_fixes(fixes, window, policy=presence.policy, as_of=as_of)
         sides = judge_sides(seen, fence, policy=presence.policy)
+        size_m = fence.radius_m or math.sqrt(fence.area_m2 / math.pi)
         for interval in presence.intervals:
             if interval.state is not State.OUTSIDE:
                 continue
             for span in expected:
-                absence = _Absence.within(interval, span, window, sides, as_of)
+                absence = _Absence.within(
+                    interval, span, window, sides=sides, size_m=size_m, as_of=as_of
+                )
                 if absence is not None:
                     verdict = absence.judge(policy, presence, policy_version)
                     found += [verdict] if verdict is not None else []
@@ -118,11 +121,15 @@ def _subtract(span: _Span, holes: Sequence[_Span]) -> list[_Span]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Absence:
-    """One stretch outside within one expected span, with the fixes that speak about it."""
+    """One stretch outside within one expected span, with the fixes that speak about it.
+
+    ``size_m`` is the radius of the post, of a polygon that of a circle of its area.
+    """
 
     span: _Span
     ended: str
     sides: Sides
+    size_m: float
     proof: IntArray
     doubtful: FloatArray
 
@@ -132,7 +139,9 @@ class _Absence:
         interval: PresenceInterval,
         span: _Span,
         window: Window,
+        *,
         sides: Sides,
+        size_m: float,
         as_of: datetime,
     ) -> "_Absence | None":
         since, until = to_epoch_s(interval.start), to_epoch_s(interval.end)
@@ -152,7 +161,9 @@ class _Absence:
         else:
             back = sides.evidence & (times == until) & (sides.side < UNDECIDED)
             ended = "returned" if back.any() else "silence"
-        return cls((start, end), ended, sides, proof, times[inside_span & (sides.side == 0)])
+        return cls(
+            (start, end), ended, sides, size_m, proof, times[inside_span & (sides.side == 0)]
+        )
 
     def judge(
         self, policy: OffPostPolicy, presence: Presence, policy_version: str
@@ -221,8 +232,11 @@ class _Absence:
         near = consecutive_m(lon, lat) <= policy.agree_m + (
             self.sides.accuracy_m[self.proof[1:]] + self.sides.accuracy_m[self.proof[:-1]]
         )
+        # Cells alone accuse nobody of having left a post smaller than their own error.
+        sharp = ~self.sides.coarse[self.proof] | (self.sides.accuracy_m[self.proof] <= self.size_m)
         agreed = np.concatenate(([False], np.logical_or.accumulate(near)))[: len(count)]
-        return np.asarray((count >= policy.min_fixes) & (agreed | (count >= policy.lone_fixes)))
+        enough = (count >= policy.min_fixes) & (agreed | (count >= policy.lone_fixes))
+        return np.asarray(enough & (np.cumsum(sharp) > 0))
 
     def _confidence(self, times: FloatArray, policy: OffPostPolicy) -> FloatArray:
         """Confidence after each proving fix: mean probability, less the share of doubtful fixes."""

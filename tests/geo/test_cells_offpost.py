@@ -87,8 +87,14 @@ def test_an_hour_of_cells_that_reach_the_post_raises_nothing() -> None:
     assert judged([place] * 60, post_radius_m=150.0) == ()
 
 
-def test_only_cells_far_from_everything_are_a_lower_grade() -> None:
+def test_only_cells_far_from_everything_accuse_nobody() -> None:
     place = located(east_m=30_000.0, north_m=0.0, range_m=1_200.0)
-    (absence,) = judged([place] * 60, post_radius_m=150.0)
+    assert place.accuracy_m > 150.0
+    assert judged([place] * 60, post_radius_m=150.0) == ()
+
+
+def test_cells_far_from_a_post_larger_than_their_error_are_a_lower_grade() -> None:
+    place = located(east_m=30_000.0, north_m=0.0, range_m=1_200.0)
+    (absence,) = judged([place] * 60, post_radius_m=place.accuracy_m + 100.0)
     assert "cell_only" in absence.reasons
     assert absence.confidence <= OffPostPolicy().cell_only_confidence

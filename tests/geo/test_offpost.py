@@ -13,6 +13,7 @@ from tests.geo.scenes import (
     DUTY,
     FENCE,
     NINE,
+    POST,
     fix,
     judge,
     left_for,
@@ -161,9 +162,18 @@ def test_excuse_in_the_middle_cuts_the_absence_in_two() -> None:
     assert found[1].start == minute(150)
 
 
-def test_cell_fixes_far_away_are_a_lower_grade() -> None:
+def test_cell_fixes_alone_prove_no_absence_from_a_post_smaller_than_their_error() -> None:
     far = stay(60, 90, east_m=9_000, accuracy_m=2_000, source=Source.CELL, every_min=5)
-    (absence,) = judge([*stay(0, 60), *far, *stay(90, 480)])[1]
+    fixes = [*stay(0, 60), *far, *stay(90, 480)]
+    assert judge(fixes)[1] == ()
+    seen = fix(72.0, 9_000.0)
+    assert len(judge([*fixes, seen])[1]) == 1
+
+
+def test_cell_fixes_far_from_a_large_post_are_a_lower_grade() -> None:
+    town = Geofence.circle(lon_deg=POST[0], lat_deg=POST[1], radius_m=3_000.0)
+    far = stay(60, 90, east_m=9_000, accuracy_m=2_000, source=Source.CELL, every_min=5)
+    (absence,) = judge([*stay(0, 60), *far, *stay(90, 480)], fence=town)[1]
     assert "cell_only" in absence.reasons
     assert absence.confidence <= 0.6
 
