@@ -206,7 +206,8 @@ export function addPosts(map, data) {
     type: "FeatureCollection",
     features: data.features.map((f) => ({
       type: "Feature", properties: { name: f.properties.name },
-      geometry: { type: "Point", coordinates: f.properties.label },
+      // On the northern edge, clear of the clusters that stand in the middle.
+      geometry: { type: "Point", coordinates: [f.properties.label[0], northOf(f.geometry)] },
     })),
   };
   map.addSource("posts", { type: "geojson", data });
@@ -218,10 +219,12 @@ export function addPosts(map, data) {
   });
   map.addLayer({
     id: "posts-name", type: "symbol", source: "post-labels", minzoom: 13.5,
-    layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": 12.5, "text-max-width": 9, "text-anchor": "top", "text-offset": [0, 0.8], "text-allow-overlap": true },
+    layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": 12.5, "text-max-width": 9, "text-anchor": "bottom", "text-offset": [0, -0.3], "text-allow-overlap": true },
     paint: { "text-color": token("--brand-text"), "text-halo-color": token("--map-paper"), "text-halo-width": 1.4 },
   });
 }
+
+const northOf = ({ coordinates }) => Math.max(...coordinates.flat(Infinity).filter((_value, i) => i % 2 === 1));
 
 const EARTH_M = 6371008.8;
 
