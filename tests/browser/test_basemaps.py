@@ -5,14 +5,17 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from flask import Flask, Response
 from playwright.sync_api import BrowserContext, Page, expect
 
+from fixtures.basemap import build_basemap
 from geo.crs import Datum, convert_point
 from server.db.session import unit_of_work
+from server.http.context import EXTENSION
 from server.people import services as people
 from server.people.basemaps import BUILT_IN, Basemap, BasemapKind, choose_basemap
 from server.people.models import Role
@@ -152,6 +155,28 @@ def test_a_choice_is_under_the_live_map_with_its_words(
     expect(lead.locator(".maplibregl-ctrl-attrib")).to_contain_text("OpenStreetMap")
     assert provider.asked
     assert witness.errors == []
+
+
+def test_an_own_file_is_drawn_without_asking_anybody(
+    scene: Scene, admin: Page, witness: Witness, tmp_path: Path
+) -> None:
+    build_basemap(out=tmp_path, world_folders=())
+    (tmp_path / "demo.pmtiles").rename(tmp_path / "town.pmtiles")
+    parts = parts_of(scene.app)
+    settings = replace(parts.settings, basemap_dir=tmp_path)
+    scene.app.extensions[EXTENSION] = replace(parts, settings=settings)
+    try:
+        choose(scene, Basemap(kind=BasemapKind.PMTILES, address="town.pmtiles"))
+        with admin.expect_response(lambda answer: answer.status == 206):
+            admin.goto(f"{scene.url}/settings/basemap")
+        ready(admin)
+        drawn = admin.evaluate("document.querySelector('[data-map]').probe()")
+    finally:
+        scene.app.extensions[EXTENSION] = parts
+    assert len(drawn["layers"]) > 2
+    assert "OpenStreetMap" in drawn["credits"]
+    assert witness.errors == []
+    assert witness.strangers == []
 
 
 def test_a_host_that_does_not_answer_leaves_a_usable_map(
