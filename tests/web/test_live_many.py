@@ -195,3 +195,16 @@ def test_nobody_of_another_branch_is_counted_or_named(office: Desk) -> None:
     cells = south.get(f"/api/live/cells?box={WORLD}&zoom=3").json
     assert cells is not None
     assert sum(cells["cells"]["people"]) == 1
+
+
+def test_the_table_of_very_many_is_read_by_pages(
+    north: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "MANY", 0)
+    first = north.get("/live/table")
+    assert first.status_code == 200
+    assert "many 00" in first.text
+    found = north.get("/live/table?q=many+00&status=off_duty&format=csv")
+    assert "many 00" in found.text
+    assert len(found.text.splitlines()) == 2
+    assert "of-1" in found.headers["Content-Disposition"]

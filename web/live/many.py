@@ -18,6 +18,7 @@ from server.tracking.queries import LiveStatus
 
 PAGE: Final = 50
 """People of one page of the list."""
+EVERY_STATUS: Final = frozenset(status.value for status in LiveStatus)
 _FURTHEST: Final = 1_000_000
 _MAX_ZOOM: Final = 22
 BOX: Final = {"type": "string", "description": "west,south,east,north"}
@@ -76,9 +77,8 @@ def note_counts(session: Session, viewer: Principal, *, people: int, now: dateti
 
 
 def _statuses(values: Mapping[str, str]) -> frozenset[str]:
-    every = frozenset(status.value for status in LiveStatus)
     given = values.get("s")
-    return every if given is None else every & frozenset(given.split(","))
+    return EVERY_STATUS if given is None else EVERY_STATUS & frozenset(given.split(","))
 
 
 def _number(text: str, most: int) -> int | None:

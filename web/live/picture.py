@@ -115,8 +115,22 @@ def fences(posts: Iterable[PostView]) -> dict[str, Any]:
 
 def rows(live: LiveMap, table: TableState) -> list[PersonRow]:
     """Return the people of a live map as the address filters and orders them."""
-    columns = live.people
-    found = [
+    found = rows_of(live.people)
+    status = table.filters.get("status")
+    chosen = [
+        row
+        for row in found
+        if (status is None or row.status == status) and table.q.casefold() in _text(row)
+    ]
+    # Sorting keeps the order of names among equals, which the query gives.
+    return sorted(
+        chosen, key=lambda row: _sort_value(row, table.sort_key), reverse=table.descending
+    )
+
+
+def rows_of(columns: Mapping[str, list[Any]]) -> list[PersonRow]:
+    """Return live columns as lines, in their order."""
+    return [
         PersonRow(
             id=columns["id"][i],
             name=columns["name"][i],
@@ -129,16 +143,6 @@ def rows(live: LiveMap, table: TableState) -> list[PersonRow]:
         )
         for i in range(len(columns["id"]))
     ]
-    status = table.filters.get("status")
-    chosen = [
-        row
-        for row in found
-        if (status is None or row.status == status) and table.q.casefold() in _text(row)
-    ]
-    # Sorting keeps the order of names among equals, which the query gives.
-    return sorted(
-        chosen, key=lambda row: _sort_value(row, table.sort_key), reverse=table.descending
-    )
 
 
 def csv_row(row: PersonRow) -> tuple[object, ...]:

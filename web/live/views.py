@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, current_app, render_template, request, url_for
 from redis.exceptions import RedisError
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from server.audit.services import Purpose, record_looks
@@ -183,6 +184,8 @@ def table() -> str | Response:
     )
     with transaction() as session:
         scope = employees_in_scope(viewer, Action.VIEW_LIVE, now=at)
+        if people_in_scope(session, scope) > MANY:
+            return _table_of_many(session, scope, state, at)
         live = live_map(session, scope, now=at)
         record_looks(
             session, viewer, picture.seen(live), Purpose.LIVE_SUPERVISION, "live_table", now=at
@@ -192,6 +195,28 @@ def table() -> str | Response:
         return csv_response("live", picture.CSV_HEADER, (picture.csv_row(row) for row in rows))
     shown = rows[state.offset : state.offset + state.size]
     return render_template("live/table.html", table=state, rows=shown, count=len(rows), as_of=at)
+
+
+def _table_of_many(
+    session: Session, scope: Select[UUID], state: TableState, at: datetime
+) -> str | Response:
+    """Show one page, the most urgent first; a file holds the rows of the page it is asked on."""
+    status = state.filters.get("status")
+    total, people = live_page(
+        session,
+        scope,
+        now=at,
+        statuses=many.EVERY_STATUS if status is None else {status},
+        words=state.q,
+        offset=state.offset,
+        limit=state.size,
+    )
+    _looked(session, people, at)
+    rows = picture.rows_of(people)
+    if request.args.get("format") == "csv":
+        name = f"live-{state.offset + 1}-to-{state.offset + len(rows)}-of-{total}"
+        return csv_response(name, picture.CSV_HEADER, (picture.csv_row(row) for row in rows))
+    return render_template("live/table.html", table=state, rows=rows, count=total, as_of=at)
 
 
 def _looked(session: Session, people: dict[str, list[Any]], at: datetime) -> None:
