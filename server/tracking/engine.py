@@ -25,7 +25,7 @@ from server.tracking.services import detect_presence_of_days, leave_settled
 
 _log = logging.getLogger(__name__)
 
-MAX_ROWS: Final = 1_000
+MAX_ROWS: Final = 400
 MAX_DAYS: Final = 50
 _RETRY_AFTER: Final = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
 _LOOK_BACK: Final = timedelta(days=3)
@@ -45,6 +45,17 @@ _LOCK_DAYS = text(
         d.tenant_id || '/' || d.employee_id || '/' || d.work_on, 7))
     FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]), CAST(:dates AS date[]))
         WITH ORDINALITY AS d (tenant_id, employee_id, work_on, no) ORDER BY d.no
+    """
+)
+# Everything that waits for these days is done by one derivation; what another worker has just
+# locked stays for it.
+_LOCK_REST = text(
+    """
+    SELECT t.id, t.since_at, t.tenant_id, t.employee_id, t.work_on
+    FROM touched_days t
+    JOIN unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]), CAST(:dates AS date[]))
+        AS d (tenant_id, employee_id, work_on) USING (tenant_id, employee_id, work_on)
+    FOR UPDATE OF t SKIP LOCKED
     """
 )
 _DELETE_ROWS = text(
@@ -253,26 +264,16 @@ def claim_days(
     """
     rows = session.execute(
         _LOCK_ROWS,
-        {
-            "limit": MAX_ROWS,
-            "tenants": [day.tenant_id for day in skip],
-            "people": [day.employee_id for day in skip],
-            "dates": [day.work_on for day in skip],
-        },
+        {"limit": MAX_ROWS, **_columns(skip)},
     ).all()
     wanted = list(dict.fromkeys(DayKey(*row[2:]) for row in rows))[:max_days]
     if not wanted:
         return 0, {}
-    locked = session.scalars(
-        _LOCK_DAYS,
-        {
-            "tenants": [day.tenant_id for day in wanted],
-            "people": [day.employee_id for day in wanted],
-            "dates": [day.work_on for day in wanted],
-        },
-    ).all()
-    mine = {day for day, got in zip(wanted, locked, strict=True) if got}
-    taken = [row for row in rows if DayKey(*row[2:]) in mine]
+    locked = session.scalars(_LOCK_DAYS, _columns(wanted)).all()
+    mine = [day for day, got in zip(wanted, locked, strict=True) if got]
+    if not mine:
+        return 0, {}
+    taken = session.execute(_LOCK_REST, _columns(mine)).all()
     session.execute(
         _DELETE_ROWS,
         {"tenants": [row.tenant_id for row in taken], "ids": [row.id for row in taken]},
@@ -282,3 +283,11 @@ def claim_days(
         day = DayKey(*row[2:])
         since[day] = min(row.since_at, since.get(day, row.since_at))
     return len(taken), since
+
+
+def _columns(days: Sequence[DayKey]) -> dict[str, list[Any]]:
+    return {
+        "tenants": [day.tenant_id for day in days],
+        "people": [day.employee_id for day in days],
+        "dates": [day.work_on for day in days],
+    }
