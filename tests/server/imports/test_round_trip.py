@@ -29,7 +29,7 @@ from tests.factories.company import DAY, ZONE
 from tests.factories.paperwork import Desk
 
 RUNS = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
