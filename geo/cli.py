@@ -211,7 +211,7 @@ def datum(source: str, target: str) -> None:
     """Convert lines "lon,lat" in degrees from standard input between map datums.
 
     Answers "lon,lat" a line, in the same order, to nine decimals; a header line is kept.
-    Outside mainland China all datums are the same.
+    Outside China all datums are the same.
     """
     lines = [row for row in csv.reader(read_text("-", stdin=sys.stdin.buffer).splitlines()) if row]
     header = bool(lines) and [cell.strip().lower() for cell in lines[0][:2]] == ["lon", "lat"]

@@ -38,7 +38,7 @@ def convert(
 ) -> _Pair:
     """Convert positions between datums.
 
-    Outside mainland China all three are the same, and positions come back as they are.
+    Outside China all three are the same, and positions come back as they are.
 
     Parameters
     ----------

@@ -1,9 +1,10 @@
 """Outline of the area where Chinese map datums are offset from WGS-84.
 
 Drawn by hand along the land border and out to sea, right to some tens of kilometres in
-mountains and to a few hundred metres where cities face each other (Shenzhen and Hong Kong,
-Zhuhai and Macau, Dandong, Heihe). It is a switch for `geo.crs`, no statement about borders.
-Hong Kong, Macau and Taiwan are outside: their positions are WGS-84 in practice.
+mountains and to a few hundred metres where cities face each other (Dandong, Heihe). It is a
+switch for `geo.crs`, no statement about borders. Hong Kong, Macau and Taiwan are inside: the
+formula is defined there. Positions from there are WGS-84 in practice, and then their source
+says so: nothing is converted that does not state another datum.
 """
 
 from typing import Final
@@ -25,15 +26,8 @@ _NORTH_EAST = (
 )
 _COAST = (
     (124.00, 39.30), (123.50, 37.00), (123.00, 35.00), (123.50, 31.00), (123.00, 29.00),
-    (122.00, 27.50), (120.60, 26.00), (119.90, 25.30), (118.90, 24.30), (118.00, 23.20),
-    (116.50, 22.30), (114.75, 22.30),
-)
-_DELTA = (
-    (114.52, 22.42), (114.45, 22.56), (114.30, 22.57), (114.24, 22.552), (114.22, 22.556),
-    (114.17, 22.562), (114.155, 22.545), (114.12, 22.535), (114.09, 22.527), (114.05, 22.512),
-    (114.02, 22.505), (113.95, 22.48), (113.87, 22.43), (113.82, 22.20), (113.70, 21.90),
-    (113.62, 22.10), (113.62, 22.20), (113.56, 22.215), (113.534, 22.213), (113.532, 22.19),
-    (113.54, 22.17), (113.55, 22.14), (113.55, 22.10), (113.50, 21.90),
+    (122.60, 27.00), (122.60, 24.50), (122.00, 23.00), (121.30, 21.50), (120.20, 21.60),
+    (118.00, 22.00), (116.50, 21.90), (114.75, 21.80), (113.50, 21.60),
 )
 _SOUTH = (
     (112.50, 21.40), (111.00, 20.60), (111.50, 19.50), (110.50, 18.30), (109.50, 17.90),
@@ -69,7 +63,7 @@ _NORTH = (
 )
 # fmt: on
 
-OUTLINE: Final = shapely.Polygon([*_NORTH_EAST, *_COAST, *_DELTA, *_SOUTH, *_WEST, *_NORTH])
+OUTLINE: Final = shapely.Polygon([*_NORTH_EAST, *_COAST, *_SOUTH, *_WEST, *_NORTH])
 
 
 def is_offset_area(lon_deg: FloatArray, lat_deg: FloatArray) -> BoolArray:
