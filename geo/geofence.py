@@ -1,5 +1,6 @@
 """A geofence: circle or polygons, and how far a position is from its edge."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -149,6 +150,11 @@ class Geofence:
     def centre(self) -> tuple[float, float]:
         """Middle ``(lon_deg, lat_deg)``: of a circle its centre, else of the bounding box."""
         return (self._plane.lon_deg + 180.0) % 360.0 - 180.0, self._plane.lat_deg
+
+    @property
+    def size_m(self) -> float:
+        """Radius, of a polygon that of the circle of its area."""
+        return self.radius_m or math.sqrt(self.area_m2 / math.pi)
 
     @property
     def is_large(self) -> bool:

@@ -93,13 +93,12 @@ def detect_off_post(
         )
         seen = known_fixes(fixes, window, policy=presence.policy, as_of=as_of)
         sides = judge_sides(seen, fence, policy=presence.policy)
-        size_m = fence.radius_m or math.sqrt(fence.area_m2 / math.pi)
         for interval in presence.intervals:
             if interval.state is not State.OUTSIDE:
                 continue
             for span in expected:
                 absence = _Absence.within(
-                    interval, span, window, sides=sides, size_m=size_m, as_of=as_of
+                    interval, span, window, sides=sides, size_m=fence.size_m, as_of=as_of
                 )
                 if absence is not None:
                     verdict = absence.judge(policy, presence, policy_version)

@@ -14,6 +14,8 @@ from geo.trackpoints import displaced
 INSIDE: Final = -1
 UNDECIDED: Final = 0
 OUTSIDE: Final = 1
+_EDGE_SHARE: Final = 0.25
+"""On the inner side the edge of a small place is no wider than this part of its radius."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,8 @@ def judge_sides(fixes: FixArray, fence: Geofence, *, policy: PresencePolicy) -> 
             )
         ]
     ] = False
-    deep = (side == INSIDE) & (distance <= -edge_buffer_m(fence, policy=policy))
+    edge_m = min(edge_buffer_m(fence, policy=policy), _EDGE_SHARE * fence.size_m)
+    deep = (side == INSIDE) & (distance <= -edge_m)
     return Sides(fixes, distance, accuracy, margin, side, deep, coarse, usable)
 
 
