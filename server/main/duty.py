@@ -113,7 +113,7 @@ def excuse_withdraw(slug: str, excusal_id: UUID) -> None:
 
 @click.group()
 def policy() -> None:
-    """Show and set thresholds of presence, off-post, trajectory and duty."""
+    """Show and set thresholds, by family: what is judged how, and when duty is."""
 
 
 @policy.command("show")

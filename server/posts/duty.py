@@ -148,7 +148,7 @@ class GeoPolicies:
 
 
 def geo_policies(session: Session, *, tenant_ids: Collection[int]) -> GeoPolicies:
-    """Return the thresholds of presence, off-post and trajectory of tenants.
+    """Return the thresholds of the core of tenants: every family but that of duty.
 
     A version made of them names each family's row (`off_post:1,presence:3`), so that
     evidence can be traced to it.

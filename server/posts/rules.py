@@ -35,6 +35,9 @@ class PolicyKind(StrEnum):
     OFF_POST = "off_post"
     TRAJECTORY = "trajectory"
     DUTY = "duty"
+    VISIT = "visit"
+    CLAIM = "claim"
+    FORGERY = "forgery"
 
 
 _MAX_NAME = 120
@@ -43,6 +46,9 @@ GEO_GROUP = {
     PolicyKind.PRESENCE: "presence",
     PolicyKind.OFF_POST: "off_post",
     PolicyKind.TRAJECTORY: "track",
+    PolicyKind.VISIT: "visit",
+    PolicyKind.CLAIM: "claim",
+    PolicyKind.FORGERY: "forgery",
 }
 """Group of `geo.policy.Policy` that a family of thresholds fills."""
 
