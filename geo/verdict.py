@@ -27,6 +27,8 @@ class Evidence:
     inputs : identities of what was looked at, by kind.
     figures : what was measured, with units in the names.
     reasons : stable codes, most important first.
+    would_change : what would have made another verdict, nearest first: objects with ``if``,
+        a stable code, and mostly ``limit`` and ``actual``.
     """
 
     rule: str
@@ -35,6 +37,7 @@ class Evidence:
     inputs: Mapping[str, Any]
     figures: Mapping[str, Any]
     reasons: tuple[str, ...] = ()
+    would_change: tuple[Mapping[str, Any], ...] = ()
     algorithm_version: str = field(default=ALGORITHM_VERSION)
 
     def to_bytes(self) -> bytes:

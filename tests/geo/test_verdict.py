@@ -29,6 +29,15 @@ def test_same_evidence_same_bytes_whatever_the_order_of_names() -> None:
     assert evidence(figures={"margin_m": 14.6}).digest != evidence().digest
 
 
+def test_what_would_change_a_verdict_is_part_of_its_bytes() -> None:
+    assert json.loads(evidence().to_bytes())["would_change"] == []
+    told = evidence(would_change=({"if": "km_at_most", "limit": 12.5, "actual": 20.0},))
+    assert json.loads(told.to_bytes())["would_change"] == [
+        {"actual": 20.0, "if": "km_at_most", "limit": 12.5}
+    ]
+    assert told.digest != evidence().digest
+
+
 def test_values_take_their_json_form() -> None:
     at = datetime(2026, 11, 18, 9, tzinfo=timezone(timedelta(hours=8)))
     value = {
