@@ -46,7 +46,7 @@ if (box) {
   try {
     const evidence = await fetchJson(box.dataset.evidence);
     document.querySelector("[data-evidence-table]").append(table(evidence.fixes, box.dataset.zone));
-    const map = await createMap(box, { install: (target) => install(target, evidence), center: [24.944, 60.171], zoom: 14, maxZoom: 19 });
+    const map = await createMap(box, { install: (target) => install(target, evidence), zoom: 14, maxZoom: 19 });
     const bounds = new maplibregl.LngLatBounds();
     evidence.fixes.at.forEach((_at, i) => bounds.extend([evidence.fixes.lon[i], evidence.fixes.lat[i]]));
     for (const point of evidence.fence?.geometry.coordinates.flat(evidence.fence.geometry.type === "MultiPolygon" ? 2 : 1) ?? []) bounds.extend(point);

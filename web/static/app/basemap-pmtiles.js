@@ -13,7 +13,8 @@ export async function styleOfFile(url, { colours, fonts, attribution }) {
     const names = (metadata.vector_layers ?? []).map((layer) => layer.id);
     layers.push(...(names.includes("earth") || names.includes("roads") ? protomaps(names, colours, fonts) : lines(names, colours)));
   }
-  return { version: 8, name: "file", sources: { file: source }, layers };
+  const center = [(header.minLon + header.maxLon) / 2, (header.minLat + header.maxLat) / 2];
+  return { version: 8, name: "file", center, sources: { file: source }, layers };
 }
 
 function protomaps(names, colours, fonts) {

@@ -5,7 +5,7 @@ import { createMap } from "app/map";
 const page = document.getElementById("basemaps");
 const container = page.querySelector("[data-map]");
 try {
-  const map = await createMap(container, { install: () => {}, center: [24.944, 60.171], zoom: 14 });
+  const map = await createMap(container, { install: () => {}, zoom: 14 });
   const chosen = JSON.parse(container.dataset.basemap);
   // Chinese maps are judged by a place where the shift shows.
   if (chosen.kind === "amap" || chosen.kind === "tianditu") map.jumpTo({ center: [121.4737, 31.2304], zoom: 14 });

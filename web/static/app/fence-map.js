@@ -33,7 +33,7 @@ export class FenceMap {
 
   async open(container, others) {
     this.map = await createMap(container, {
-      install: (map) => this.#install(map, others), center: [24.944, 60.171], zoom: 14, maxZoom: 19, doubleClickZoom: !this.mayEdit,
+      install: (map) => this.#install(map, others), zoom: 14, maxZoom: 19, doubleClickZoom: !this.mayEdit,
     });
     if (this.mayEdit) this.#startDrawing();
     return this.map;

@@ -26,7 +26,7 @@ export class LiveMap {
   async open(container, posts) {
     this.#posts = posts;
     this.map = await createMap(container, {
-      install: (map) => this.#install(map), center: [24.944, 60.171], zoom: 14.5, minZoom: 3, maxZoom: 19,
+      install: (map) => this.#install(map), zoom: 14.5, minZoom: 3, maxZoom: 19,
     });
     const map = this.map;
     for (const layer of ["people", "clusters", "squares"]) {

@@ -62,8 +62,14 @@ async function basemap(chosen) {
   }
 }
 
+/** Where a map with nothing to show begins: at the streets of its style, else the whole of Asia. */
+function home(style, zoom) {
+  return Array.isArray(style.center) ? { center: style.center, zoom } : { center: [100, 33], zoom: 2.5 };
+}
+
 /**
  * Make a map inside an element with data-basemap (`basemap_attributes()` in templates).
+ * It begins at `home` unless the page names a `center`.
  * `install(map)` adds images, sources and layers; it runs again after a change of theme.
  */
 export async function createMap(container, { install, ...options }) {
@@ -74,7 +80,7 @@ export async function createMap(container, { install, ...options }) {
     container, style, transformRequest, attributionControl: false, maxPitch: 0, dragRotate: false, pitchWithRotate: false,
     localIdeographFontFamily: FONTS.join(", "), fadeDuration: calm() ? 0 : 150,
     locale: { "Map.Title": t("Map"), "NavigationControl.ZoomIn": t("Zoom in"), "NavigationControl.ZoomOut": t("Zoom out") },
-    ...options,
+    ...options, ...(options.center ? {} : home(style, options.zoom)),
   });
   map.touchZoomRotate.disableRotation();
   map.addControl(new maplibregl.AttributionControl({ compact: false }), "bottom-right");

@@ -8,7 +8,7 @@ const box = document.querySelector("[data-posts-map]");
 if (box) {
   const posts = await fetchJson(box.dataset.shapes);
   const map = await createMap(box, {
-    install: (target) => addPosts(target, posts), center: [24.944, 60.171], zoom: 12, maxZoom: 18,
+    install: (target) => addPosts(target, posts), zoom: 12, maxZoom: 18,
   });
   const bounds = new maplibregl.LngLatBounds();
   for (const { geometry } of posts.features) {

@@ -23,7 +23,7 @@ if (box) {
   const site = place();
   const map = await createMap(box, {
     install: (target) => addPosts(target, drawn()),
-    center: site ? [site.lon, site.lat] : [24.944, 60.171], zoom: site ? 15 : 4, maxZoom: 18,
+    ...(site && { center: [site.lon, site.lat] }), zoom: site ? 15 : 12, maxZoom: 18,
   });
   if (!site && box.dataset.extent) {
     const [west, south, east, north] = box.dataset.extent.split(",").map(Number);

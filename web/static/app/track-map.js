@@ -14,7 +14,7 @@ export class TrackMap {
 
   async open(container) {
     this.map = await createMap(container, {
-      install: (map) => this.#install(map), center: [24.944, 60.171], zoom: 14, maxZoom: 19, keyboard: false,
+      install: (map) => this.#install(map), zoom: 14, maxZoom: 19, keyboard: false,
     });
     this.arrow = el("div", { class: "now-marker", "aria-hidden": "true" });
     this.marker = new maplibregl.Marker({ element: this.arrow, rotationAlignment: "map" });
