@@ -23,6 +23,11 @@ ENV PATH=/venv/bin:$PATH \
     OUTPOST_ENV=production \
     OUTPOST_BROKER_DIR=/etc/outpost/mqtt \
     OUTPOST_RUN_DIR=/run/outpost
+# Evidence is printed by WeasyPrint: text layout, and fonts for Chinese.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        fonts-noto-cjk libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 \
+    && rm -rf /var/lib/apt/lists/*
 # The group lets the broker, which runs as another user, read the password file that the
 # gatekeeper writes: a new volume takes owner and mode from this folder.
 RUN groupadd --gid 10001 outpost \

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext
+from sqlalchemy import text
 
 from fixtures.stack import DatabaseUrls, Stack
 from server.people.services import set_preferences
@@ -18,6 +19,7 @@ PAGES = {
         "/alerts",
         "/alerts?tab=closed",
         "/alerts?tab=retracted",
+        "/alerts/{alert}",
         "/people",
         "/people/{employee}",
         "/tracks",
@@ -37,6 +39,7 @@ PAGES = {
     "finance": ("/me", "/tracks", "/roster"),
     "auditor": ("/audit", "/audit/security"),
 }
+_ALERT = text("SELECT id FROM findings WHERE employee_id = :person AND kind = 'off_post'")
 AXE = (
     "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
     ".then((r) => r.violations.map((v) => v.id + ' ' + v.nodes[0].target))"
@@ -82,12 +85,14 @@ def test_pages_are_clean(
             account_id=office.alpha.logins[login].account_id,
             locale=locale,
         )
+        alert = session.execute(_ALERT, {"person": office.alpha.people["employee"]}).scalar_one()
     context.add_cookies([{"name": "sid", "value": office.cookie(login), "url": address}])
     page = context.new_page()
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     names = {
         "employee": office.alpha.people["employee"],
         "phone": office.alpha.devices["employee"].device_id,
+        "alert": alert,
     }
     for path in PAGES[login]:
         answer = page.goto(address + path.format(**names))

@@ -3,22 +3,21 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import fields
 
 import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
-from geo.policy import OffPostPolicy, PresencePolicy
 from server.http.extensions import db
 from server.tracking.live import LiveType, cursor, read_after
 from tests.conftest import StatementCount
 from tests.factories.browser import parts_of
 from tests.factories.desk import Desk
 from tests.factories.footprints import absence, judge, tread
-from web.alerts import words
+from tests.factories.pdf import pdf_text
 
 Counter = Callable[[Engine], AbstractContextManager[StatementCount]]
 
@@ -216,18 +215,29 @@ def test_chinese_pages_are_chinese(office: Desk) -> None:
     assert "距围栏最远" in page
 
 
-def test_every_threshold_of_a_verdict_has_words() -> None:
-    known = {f.name for policy in (PresencePolicy, OffPostPolicy) for f in fields(policy)}
-    assert known == set(words.THRESHOLDS)
+def test_the_card_is_printed_from_the_same_evidence_and_the_look_is_noted(office: Desk) -> None:
+    browser, finding = office.browser("manager_n1"), finding_of(office, "employee")
+    first = browser.get(f"/alerts/{finding}/card.pdf")
+    assert first.status_code == 200
+    assert first.mimetype == "application/pdf"
+    assert first.headers["Cache-Control"] == "no-store"
+    assert browser.get(f"/alerts/{finding}/card.pdf").data == first.data, "the same bytes"
+    digest = re.search(r"<code>([0-9a-f]{64})</code>", browser.text(f"/alerts/{finding}"))
+    assert digest is not None
+    told = pdf_text(first.data)
+    assert "Outside the fence for 24 min" in told
+    assert digest[1] in told
+    assert "manager_n1" in office.browser("employee").text("/me")
 
 
-def test_what_would_have_changed_the_verdict_is_said_to_the_second(office: Desk) -> None:
-    item = {"if": "shorter_than_s", "limit": 600.0, "actual": 628.0}
-    with office.app.test_request_context(headers={"Accept-Language": "en"}):
-        said = words.otherwise(item, "UTC")
-        share = words.quantity("buffer_share", 0.1)
-    assert said == "An absence shorter than 10 min; it was 10 min 28 s."
-    assert share == "10%"
+def test_a_printed_card_is_chinese_for_chinese_readers(office: Desk) -> None:
+    browser = office.browser("supervisor_north")
+    browser.post("/preferences", {"locale": "zh", "next": "/"})
+    try:
+        printed = browser.get(f"/alerts/{finding_of(office, 'employee')}/card.pdf").data
+    finally:
+        browser.post("/preferences", {"locale": "en", "next": "/"})
+    assert "在围栏外 24 分钟" in pdf_text(printed)
 
 
 # Late: it opens an alert in the branch the others count.

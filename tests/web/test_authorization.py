@@ -31,6 +31,7 @@ from server.settings import Settings
 from server.tracking.live import LiveEvent, LivePublisher, cursor, position_event
 from tests.factories.browser import parts_of, signed_in
 from tests.factories.canaries import MOVES, NOON, PLACES, WORK_ON, Marked, live_the_day, place_marks
+from tests.factories.pdf import pdf_text
 from tests.factories.world import World, build_world, put_on_duty
 from web.live.hub import Hub
 
@@ -459,6 +460,8 @@ def _content(answer: TestResponse) -> str:
             return head + "\n".join(
                 f"{name}\n{archive.read(name).decode()}" for name in archive.namelist()
             )
+    if answer.mimetype == "application/pdf":
+        return head + pdf_text(answer.get_data())
     return head + answer.get_data(as_text=True)
 
 

@@ -1,7 +1,7 @@
 """Pages and JSON of alerts."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -32,8 +32,10 @@ from server.people.rules import Action, may_for_others
 from server.posts.queries import list_posts
 from web import answers
 from web.alerts import words
-from web.alerts.evidence import evidence_map
+from web.alerts.evidence import card_facts, card_subtitle, evidence_map, evidence_sketch
 from web.alerts.reviewing import acknowledge, review_one
+from web.cards.printing import Sheet, card_pdf, pdf_response
+from web.cards.reading import read_card
 from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _, ngettext
@@ -160,29 +162,49 @@ def review_json(finding_id: UUID) -> tuple[dict[str, str], int]:
 )
 def evidence(finding_id: UUID) -> dict[str, Any]:
     """Fence, evidence fixes and accuracies of one alert, for its map."""
-    viewer = principal()
     with transaction() as session:
-        scope = findings_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
-        found = get_finding(session, scope, finding_id)
-        _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
-        return evidence_map(session, found)
+        return evidence_map(session, _found(session, finding_id))
+
+
+@blueprint.get("/alerts/<uuid:finding_id>/card.pdf")
+@policy(Action.VIEW_FINDINGS)
+def card(finding_id: UUID) -> Response:
+    """Print the evidence of one alert; the same look as its page."""
+    with transaction() as session:
+        found = _found(session, finding_id)
+        shown = evidence_map(session, found)
+    row, zone = found.row, principal().zone
+    printed = card_pdf(
+        [Sheet("", read_card(found.evidence, zone=zone), card_facts(found, zone))],
+        title=_("Evidence of an alert: %(name)s", name=row.employee_name),
+        subtitle=card_subtitle(found, zone),
+        dated_at=row.decided_at,
+        sketch=evidence_sketch(shown),
+    )
+    return pdf_response(printed, f"alert-{row.work_on}-{str(row.id)[-8:]}")
+
+
+def _found(session: Session, finding_id: UUID) -> FindingDetail:
+    """Load an alert that the viewer may see, and note the look."""
+    scope = findings_in_scope(principal(), Action.VIEW_FINDINGS, now=now())
+    found = get_finding(session, scope, finding_id)
+    _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
+    return found
 
 
 def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> str:
-    viewer = principal()
     with transaction() as session:
-        scope = findings_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
-        found = get_finding(session, scope, finding_id)
-        _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
+        found = _found(session, finding_id)
         reviewable = _may(session, Action.REVIEW_FINDING, found.row)
         track = _may(session, Action.VIEW_TRACK, found.row)
+    zone = principal().zone
     return render_template(
         "alerts/show.html",
         found=found,
         row=found.row,
         words=words,
-        thresholds=_thresholds(found),
-        duty=_duty(found),
+        card=read_card(found.evidence, zone=zone),
+        card_facts=card_facts(found, zone),
         may_review=reviewable,
         may_see_track=track,
         problem=problem,
@@ -243,21 +265,6 @@ def _note_looks(
         now=now(),
         about_on=about_on,
     )
-
-
-def _thresholds(found: FindingDetail) -> list[tuple[str, str]]:
-    flat: list[tuple[str, str]] = []
-    for name, value in found.evidence.get("thresholds", {}).items():
-        inner = value if isinstance(value, dict) else {name: value}
-        flat += [(words.word(words.THRESHOLDS, k), words.quantity(k, v)) for k, v in inner.items()]
-    return flat
-
-
-def _duty(found: FindingDetail) -> tuple[datetime, datetime] | None:
-    span = found.evidence.get("inputs", {}).get("duty")
-    if not span:
-        return None
-    return datetime.fromisoformat(span["start"]), datetime.fromisoformat(span["end"])
 
 
 def _csv(page: FindingPage) -> Response:

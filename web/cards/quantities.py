@@ -1,0 +1,29 @@
+"""Quantities of evidence with the unit that their name ends in."""
+
+from web import formats
+from web.texts import _
+
+
+def quantity(name: str, value: object) -> str:
+    """Return a figure or threshold with the unit its name ends in; unknown is a dash."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if not isinstance(value, int | float):
+        return str(value)
+    if name == "exact_s":
+        return formats.exact_duration(value)
+    if name.endswith("_hour"):
+        return f"{value:g}:00"
+    if name.endswith("_s"):
+        return formats.duration(value) if value >= 0 else f"−{formats.duration(-value)}"
+    if name.endswith("_m"):
+        return formats.distance(value)
+    if name.endswith(("_share", "coverage", "confidence", "score")):
+        return f"{value:.0%}"
+    if name.endswith("_pct"):
+        return f"{value:g}%"
+    if name.endswith("mps"):
+        return f"{value:g} m/s"
+    return f"{value:g}"

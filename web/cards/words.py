@@ -1,0 +1,215 @@
+"""Words for the codes of evidence documents; a code without words is shown as it is."""
+
+from collections.abc import Mapping
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+RULES: Mapping[str, LazyString] = {
+    "off_post": _l("Off post"),
+    "gap": _l("No position"),
+    "visit": _l("Visit of a site"),
+    "claim": _l("Line of a travel claim"),
+    "forgery": _l("Signs of forgery"),
+}
+
+VERDICTS: Mapping[str, LazyString] = {
+    "verified": _l("Visited"),
+    "passed_by": _l("Passed by"),
+    "not_observable": _l("Not observable"),
+    "not_visited": _l("Not visited"),
+    "contradicted": _l("Contradicted"),
+    "supported": _l("Supported"),
+    "over": _l("More than feasible"),
+    "under": _l("Less than feasible"),
+    "cannot_tell": _l("Cannot tell"),
+}
+
+REASONS: Mapping[str, LazyString] = {
+    # off_post
+    "returned": _l("Ended when the person came back."),
+    "silence": _l("The phone fell silent while the person was outside; silence is no return."),
+    "excused": _l("Ended when an excusal began."),
+    "duty_end": _l("Ended with the shift."),
+    "fence_changed": _l("Ended when the fence changed; judged anew by the new fence."),
+    "open": _l("Still lasts."),
+    "cell_only": _l("Only coarse positions of the mobile network speak for it."),
+    # gap
+    "silent": _l("The phone said nothing; nobody knows why."),
+    "battery": _l("The battery was low before the phone fell silent."),
+    "off": _l("Tracking was switched off on the phone."),
+    "offline": _l("The phone lost its connection and said so."),
+    "coarse": _l("There were positions, but too coarse to judge by."),
+    "no_position": _l("The phone reported, but had no position."),
+    "untrusted": _l("There were positions that cannot be trusted."),
+    # visit
+    "stay_at_site": _l("A stay long enough with its middle at the site."),
+    "partly_inferred": _l("Less than half of the stay was seen; the rest is inferred."),
+    "only_mock_fixes_at_site": _l("Only positions of a mock provider claim the site."),
+    "silence_long_enough_for_a_visit": _l("A silence was long enough for a visit."),
+    "stay_too_short": _l("There was a stay, but a shorter one than such a visit needs."),
+    "way_crosses_site": _l("The way crosses the site without a stay."),
+    "elsewhere_all_the_time": _l("Seen elsewhere all the time."),
+    # claim
+    "coverage_too_low": _l("Too little of the span was seen; a person has to decide."),
+    "too_little_seen_to_dispute": _l("Silences or rare fixes leave room for what is claimed."),
+    "more_than_feasible": _l("More kilometres than the way can have had."),
+    "less_than_feasible": _l("Fewer kilometres than the way must have had."),
+    "within_feasible": _l("Within what is feasible."),
+    "claimed_stop_not_seen": _l("A claimed stop was not seen."),
+    "seen_elsewhere": _l("Seen elsewhere."),
+    "seen_at_place": _l("Seen at the place."),
+    "not_seen_enough": _l("Seen too little to tell."),
+    "seen_at_both_ends": _l("Seen at both ends."),
+    "still_at_origin": _l("Still at the origin after the claimed arrival."),
+    "elsewhere_on_arrival": _l("Elsewhere at the claimed arrival."),
+    "ends_not_seen": _l("The ends were not seen."),
+    "faster_than_mode": _l("Faster than this means of transport goes."),
+    # forgery
+    "mock": _l("Positions of a mock provider."),
+    "teleport": _l("Stretches that only an impossible speed joins."),
+    "frozen": _l("One position to the last digit, many times."),
+    "constant": _l("Accuracy and speed never change in motion."),
+    "replay": _l("The positions of an older day again."),
+    "twin": _l("Two phones that go together all the way."),
+    "clock": _l("The phone's clock is ahead."),
+    "cell_mismatch": _l("The cells heard contradict the position."),
+}
+
+FIGURES: Mapping[str, LazyString] = {
+    "duration_s": _l("Lasted"),
+    "silent_s": _l("Silent in it"),
+    "max_distance_m": _l("Farthest from the fence"),
+    "margin_m": _l("Margin"),
+    "off_post.margin_m": _l("Margin of the weakest fix"),
+    "off_post.coverage": _l("Share of the shift with a position"),
+    "confidence": _l("Confidence"),
+    "coverage": _l("Share of the span with a position"),
+    "cause": _l("Cause"),
+    "bridged": _l("Same place before and after"),
+    "dwell_s": _l("Stayed"),
+    "need_s": _l("Stay that is needed"),
+    "nearest_m": _l("Nearest fix"),
+    "accuracy_m": _l("Accuracy of the nearest fix"),
+    "room_s": _l("Stay that a silence has room for"),
+    "margin_s": _l("Margin in time"),
+    "fixes": _l("Fixes"),
+    "unusable": _l("Fixes that prove nothing"),
+    "low_m": _l("At least"),
+    "mid_m": _l("Most likely"),
+    "high_m": _l("At most"),
+    "doubt_m": _l("More that silences leave room for"),
+    "stops_not_seen": _l("Stops not seen"),
+    "matched_to_roads": _l("Matched to roads"),
+    "spans": _l("Night or day"),
+    "length_s": _l("Length"),
+    "there_s": _l("Seen there"),
+    "known_s": _l("Seen at all"),
+    "straight_m": _l("Straight line"),
+    "mps": _l("Average speed"),
+    "origin": _l("Origin"),
+    "destination": _l("Destination"),
+    "score": _l("Score"),
+    "jumps": _l("Jumps"),
+    "fastest_mps": _l("Fastest"),
+    "farthest_m": _l("Farthest"),
+    "same_share": _l("Same positions"),
+    "day": _l("Older day"),
+    "together_m": _l("Way together"),
+    "other": _l("Other phone"),
+}
+
+THRESHOLDS: Mapping[str, LazyString] = {
+    "min_outside_s": _l("Outside at least"),
+    "settle_s": _l("Time to settle at the start of a shift"),
+    "min_fixes": _l("Fixes at least"),
+    "min_confidence": _l("Confidence at least"),
+    "cell_only_confidence": _l("Confidence of network positions at most"),
+    "max_evidence_fixes": _l("Fixes kept as evidence"),
+    "buffer_share": _l("Buffer as a share of the radius"),
+    "buffer_min_m": _l("Buffer around the edge at least"),
+    "accuracy_floor_m": _l("A fix is taken to be no more accurate than"),
+    "accuracy_cap_m": _l("Inaccuracy credited far from the fence at most"),
+    "coarse_m": _l("Coarser fixes decide only as a whole circle"),
+    "assumed_accuracy_m": _l("Accuracy of a fix that claims none"),
+    "exit_fixes": _l("Fixes in a row outside that make an exit"),
+    "lone_fixes": _l("Fixes outside at scattered places that count too"),
+    "agree_m": _l("Fixes this near are at one place"),
+    "exit_hold_s": _l("Time that they span at least"),
+    "max_gap_s": _l("A silence longer than this is a gap"),
+    "bridge_max_s": _l("A silence at one place that still counts as there"),
+    "low_battery_pct": _l("A silence after a battery this low is the battery's"),
+    "spike_mps": _l("There and back this fast is an error of measurement"),
+    "spike_max_s": _l("A displacement longer than this is believed"),
+    "max_speed_mps": _l("Nothing on the ground is faster"),
+    "regular_s": _l("Stay of a regular visit"),
+    "cold_s": _l("Stay of a first visit"),
+    "follow_up_s": _l("Stay of a follow-up"),
+    "buffer_m": _l("Beyond the radius the middle of a stay may lie"),
+    "fastest_mps": _l("Nobody goes there and back faster"),
+    "seen_share": _l("Share of a stay that must be seen, else it is partly inferred"),
+    "min_coverage_share": _l("Share that must be seen"),
+    "tolerance_share": _l("Tolerance above the likeliest length"),
+    "tolerance_m": _l("Tolerance at least"),
+    "under_share": _l("Asked about below this share of the least"),
+    "long_gap_s": _l("A silence longer than this may hide a way"),
+    "night_from_hour": _l("A night begins at"),
+    "night_to_hour": _l("A night ends at"),
+    "night_s": _l("Time there that makes a night"),
+    "leg_slack_s": _l("Time around a ride in which its ends may be seen"),
+    "car_mps": _l("No car goes faster on average"),
+    "train_mps": _l("No train goes faster on average"),
+    "flight_mps": _l("No plane goes faster on average"),
+    "review_confidence": _l("A person looks from this score on"),
+}
+
+INPUTS: Mapping[str, LazyString] = {
+    "fixes": _l("Fixes"),
+    "fix_count": _l("Fixes outside"),
+    "roster_entry_id": _l("Roster entry"),
+    "duty": _l("Shift"),
+    "post": _l("Fence"),
+    "excusals": _l("Excusals considered"),
+    "site": _l("Site"),
+    "line": _l("Line of the claim"),
+    "stops": _l("Claimed stops"),
+    "place": _l("Claimed place"),
+    "mode": _l("Means of transport"),
+}
+
+OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
+    "shorter_than_s": (_l("An absence shorter than %(limit)s; it was %(actual)s."), "exact_s"),
+    "buffer_at_least_m": (
+        _l("A buffer of %(actual)s or more around the edge; it is %(limit)s."),
+        "_m",
+    ),
+    "confidence_below": (_l("A confidence below %(limit)s; it was %(actual)s."), "confidence"),
+    "a_fix_every_s": (
+        _l("A fix every %(limit)s or more often; there was none for %(actual)s."),
+        "exact_s",
+    ),
+    "stay_at_least_s": (_l("A stay of %(limit)s or more; it was %(actual)s."), "exact_s"),
+    "claimed_at_most_m": (_l("A claim of %(limit)s or less; it was %(actual)s."), "_m"),
+    "coverage_at_least": (
+        _l("A position for %(limit)s of the span or more; it was %(actual)s."),
+        "coverage",
+    ),
+}
+"""Sentences of what would have changed a verdict, and the unit of their two quantities."""
+
+COMPARED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "off_post": (("duration_s", "min_outside_s"), ("confidence", "min_confidence")),
+    "gap": (("duration_s", "max_gap_s"),),
+    "visit": (("dwell_s", "need_s"),),
+    "claim": (("coverage", "min_coverage_share"),),
+    "forgery": (("score", "review_confidence"),),
+}
+"""What was measured against which limit, by rule: figure and threshold (or other figure)."""
+
+
+def word(words: Mapping[str, LazyString], code: object, rule: str = "") -> str:
+    """Return what a code means in words, the code itself when there are none.
+
+    A rule may have words of its own: `<rule>.<code>` comes before `<code>`.
+    """
+    return str(words.get(f"{rule}.{code}", words.get(str(code), str(code))))
