@@ -7,10 +7,12 @@ import numpy as np
 import shapely
 
 from geo.distance import FloatArray, LocalPlane, consecutive_m
+from geo.fix import IntArray
 from geo.policy import TrackPolicy
 
 _GATE_MAX_M: Final = 50.0
 _TURN_MAX_RAD: Final = 1.6
+_COARSER: Final = 5.0
 _PACE_STEP_S: Final = 60.0
 _PACE_MIN_MPS: Final = 0.5
 
@@ -65,6 +67,10 @@ def trip_distance(
     """
     if len(epoch_s) < 2:  # a step has two ends
         return DistanceInterval()
+    kept = _finest(epoch_s, accuracy_m, policy)
+    epoch_s, lon_deg, lat_deg, accuracy_m = (
+        column[kept] for column in (epoch_s, lon_deg, lat_deg, accuracy_m)
+    )
     bead_s = _bead_s(epoch_s, lon_deg, lat_deg, accuracy_m, policy)
     time, lon, lat, slack = _beads(epoch_s, lon_deg, lat_deg, accuracy_m, bead_s)
     plane = LocalPlane(float(lon[len(lon) // 2]), float(lat[len(lat) // 2]))
@@ -116,6 +122,20 @@ def gap_distance(straight_m: float, accuracy_m: float, *, policy: TrackPolicy) -
         policy.detour_mid * straight_m,
         policy.detour_high * straight_m + accuracy_m,
     )
+
+
+def _finest(epoch_s: FloatArray, accuracy_m: FloatArray, policy: TrackPolicy) -> IntArray:
+    """Index of the fixes that none much finer of the same half minute makes needless.
+
+    Phones mix satellite fixes with network ones that are seconds and tens of metres off them.
+    """
+    finer = np.zeros(len(epoch_s), dtype=np.bool_)
+    for step in (1, 2):
+        near = epoch_s[step:] - epoch_s[:-step] <= policy.bead_max_s
+        finer[step:] |= near & (accuracy_m[step:] > _COARSER * accuracy_m[:-step])
+        finer[:-step] |= near & (accuracy_m[:-step] > _COARSER * accuracy_m[step:])
+    finer[[0, -1]] = False  # the ends are where the stops are
+    return np.flatnonzero(~finer)
 
 
 def _bead_s(

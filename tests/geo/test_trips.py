@@ -93,3 +93,17 @@ def test_across_the_antimeridian() -> None:
     found = trip_distance(np.arange(5.0) * 60, lon, np.zeros(5), np.full(5, 5.0), policy=POLICY)
     true = geodesic_m(lon1_deg=179.99, lat1_deg=0, lon2_deg=-179.99, lat2_deg=0)
     assert found.low_m == pytest.approx(true, rel=1e-6)
+
+
+def test_network_fixes_between_satellite_ones_do_not_lengthen_the_way() -> None:
+    t = np.arange(60, dtype=np.float64) * 10.0
+    east, north = t * 1.4, np.zeros(60)
+    accuracy = np.full(60, 5.0)
+    coarse = np.arange(3, 57, 4)
+    north[coarse], accuracy[coarse] = 45.0, 50.0
+    lon, lat = PLANE.inverse(east, north)
+    found = trip_distance(t, lon, lat, accuracy, policy=POLICY)
+    assert found.mid_m == pytest.approx(590 * 1.4, rel=0.05)
+    # Where nothing finer is near, coarse fixes are what there is.
+    alone = trip_distance(t, lon, lat, np.full(60, 50.0), policy=POLICY)
+    assert alone.mid_m >= 590 * 1.4
