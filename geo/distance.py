@@ -1,5 +1,6 @@
 """Metres between positions: geodesics on the WGS-84 ellipsoid, never spheres or degrees."""
 
+import math
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -64,12 +65,10 @@ def consecutive_m(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
         return np.zeros(0)
     east = (np.diff(lon_deg) + 180.0) % 360.0 - 180.0
     north = np.diff(lat_deg)
-    middle = np.radians((lat_deg[:-1] + lat_deg[1:]) / 2.0)
-    shape = 1.0 - GEOD.es * np.sin(middle) ** 2
-    across = GEOD.a / np.sqrt(shape) * np.cos(middle) * np.radians(east)
-    along = GEOD.a * (1.0 - GEOD.es) / (shape * np.sqrt(shape)) * np.radians(north)
-    length = np.hypot(across, along)
-    far = np.flatnonzero((length > _SHORT_M) | (np.abs(np.degrees(middle)) > _POLAR_DEG))
+    middle_deg = (lat_deg[:-1] + lat_deg[1:]) / 2.0
+    east_m, north_m = metres_per_degree(middle_deg)
+    length = np.hypot(east_m * east, north_m * north)
+    far = np.flatnonzero((length > _SHORT_M) | (np.abs(middle_deg) > _POLAR_DEG))
     if len(far):
         length[far] = geodesics_m(
             lon1_deg=lon_deg[far],
@@ -78,6 +77,19 @@ def consecutive_m(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
             lat2_deg=lat_deg[far + 1],
         )
     return np.asarray(length, dtype=np.float64)
+
+
+def metres_per_degree(lat_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Length of a degree east and of one north on the ellipsoid, each ``(n,)`` metres.
+
+    Good for some kilometres round the latitude.
+    """
+    phi = np.radians(lat_deg)
+    shape = 1.0 - GEOD.es * np.sin(phi) ** 2
+    root = np.sqrt(shape)
+    degree_m = math.radians(GEOD.a)
+    east_m = degree_m / root * np.cos(phi)
+    return np.asarray(east_m), np.asarray(degree_m * (1.0 - GEOD.es) / (shape * root))
 
 
 def destination(

@@ -61,17 +61,21 @@ class TrackPolicy:
     """Accuracy radius of a GPS fix that claims none."""
     max_gap_s: float = 600.0
     """Silence longer than this while moving is a gap."""
-    bridge_max_s: float = 64_800.0
+    bridge_max_s: float = 86_400.0
     """Silence up to this inside one stop is inferred stay (phones sleep while they rest)."""
     stop_radius_m: float = 100.0
     stop_edge_m: float = 30.0
     """Fixes of arriving and leaving farther from the middle than this belong to the trips."""
     stop_reacquire_m: float = 200.0
     """The first fix after silence may be this far off: people walk before GPS wakes."""
+    stop_rest_mps: float = 0.13
+    """Or as far as a tenth of walking goes through the silence, so nine tenths were rest ..."""
+    stop_rest_max_m: float = 500.0
+    """... but no farther than this."""
     stop_min_s: float = 300.0
-    stop_going_mps: float = 0.6
+    stop_going_mps: float = 0.5
     """Somebody this fast from minute to minute, net of jitter, is on the way ..."""
-    stop_going_share: float = 0.4
+    stop_going_share: float = 0.3
     """... and is not staying when it is so for more than this share of a short stay."""
     stop_long_s: float = 900.0
     """Longer stays may wander: people walk about a campus."""

@@ -1,27 +1,19 @@
 """Places where one person stayed put."""
 
-import math
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from statistics import median
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 
-from geo.distance import GEOD, FloatArray, consecutive_m, geodesic_m
+from geo.beads import Beads, Growth, middle
+from geo.distance import FloatArray, consecutive_m, geodesic_m, metres_per_degree
 from geo.fix import FixArray, IntArray
 from geo.policy import TrackPolicy
 from geo.trackpoints import Trackpoints
 
-_REFRESH: Final = 1.5
-"""The centre of a growing stay is recomputed each time it has grown by this factor."""
-_BEAD_S: Final = 10.0
-"""Fixes of the same so many seconds are looked at as one."""
-_STRIDE: Final = 0.05
-"""Where no stay begins, the search goes on this part of the minimum stay later."""
 _RADIUS_QUANTILE: Final = 0.9
-_NEAR: Final = 5.0
-"""A single fix out is no departure within this many radii: two say so."""
+_STRAY: Final = 2.0
+"""Fixes this many radii off say nothing about where the middle is."""
 _MINUTE_S: Final = 60.0
 _PACE_BIN_S: Final = 60.0
 _STANDING_MPS: Final = 0.5
@@ -67,125 +59,76 @@ def detect_staypoints(track: Trackpoints, *, policy: TrackPolicy) -> tuple[Stayp
     After Li et al. 2008 (ACM SIGSPATIAL); differs in the centre and in where a stay ends.
     O(n k) for k fixes in ``stop_min_s``.
     """
-    beads = _Beads.of(track.fixes)
-    starts, ends = beads.starts_s, beads.ends_s
+    beads = Beads.of(track.fixes)
+    growth = Growth(beads, policy)
     stays: list[tuple[int, int]] = []
     at = 0
-    while at < len(starts):
-        members = _grow(beads, at, policy)
-        if ends[members[-1]] - starts[at] >= policy.stop_seen_s:
-            first, last = _trimmed(track.fixes, beads.fixes_of(members), policy)
-            seen_s = track.fixes.epoch_s[last] - track.fixes.epoch_s[first]
-            if seen_s >= policy.stop_seen_s and not _goes_on(track.fixes, first, last, policy):
-                stays.append((first, last))
-                at = max(bisect_right(beads.first, last), at + 1)
-                continue
-        at = bisect_left(starts, starts[at] + _STRIDE * policy.stop_min_s, at + 1)
+    while at < len(beads):
+        if not growth.passing[at]:
+            members = growth.grow(at)
+            if beads.ends_s[members[-1]] - beads.starts_s[at] >= policy.stop_seen_s:
+                first, last = _trimmed(track.fixes, beads.fixes_of(members), policy)
+                seen_s = track.fixes.epoch_s[last] - track.fixes.epoch_s[first]
+                if seen_s >= policy.stop_seen_s and not _goes_on(track.fixes, first, last, policy):
+                    stays.append((first, last))
+                    at = max(int(np.searchsorted(beads.first, last, side="right")), at + 1)
+                    continue
+        at = growth.later[at]
     spans = _merged(track, stays, policy)
     return tuple(
         _staypoint(track.fixes, span, edges, policy)
         for span, edges in zip(spans, _edges(track, spans, policy), strict=True)
-        if edges[1] - edges[0] >= policy.stop_min_s
+        if edges[1] - edges[0] >= policy.stop_min_s and not _goes_on(track.fixes, *span, policy)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Beads:
-    """Fixes of the same few seconds as one, in lists: the search reads single numbers.
+def _median(fixes: FixArray, index: IntArray, policy: TrackPolicy) -> tuple[float, float]:
+    """Median position, where somebody was for most of the time.
 
-    Seconds are counted on the clock, so that the beads do not depend on where a series
-    begins. ``first`` is the first fix of each bead, with the number of all fixes at the end.
+    Fixes weigh the same, but for one before a silence: whoever was seen no more stayed where
+    they were seen last, however many fixes there are from elsewhere.
     """
-
-    first: list[int]
-    starts_s: list[float]
-    ends_s: list[float]
-    lon_deg: list[float]
-    lat_deg: list[float]
-
-    @classmethod
-    def of(cls, fixes: FixArray) -> Self:
-        if not len(fixes):
-            return cls([0], [], [], [], [])
-        begins = np.flatnonzero(np.diff(np.floor(fixes.epoch_s / _BEAD_S), prepend=-1.0))
-        bounds = np.append(begins, len(fixes))
-        size = np.diff(bounds)
-        # Relative to the bead's first fix, for the antimeridian.
-        off = fixes.lon_deg - np.repeat(fixes.lon_deg[begins], size)
-        off = (off + 180.0) % 360.0 - 180.0
-        lon = fixes.lon_deg[begins] + np.add.reduceat(off, begins) / size
-        lat = np.add.reduceat(fixes.lat_deg, begins) / size
-        return cls(
-            bounds.tolist(),
-            fixes.epoch_s[begins].tolist(),
-            fixes.epoch_s[bounds[1:] - 1].tolist(),
-            lon.tolist(),
-            lat.tolist(),
-        )
-
-    def fixes_of(self, members: list[int]) -> IntArray:
-        """Index of every fix in these beads, ascending."""
-        return np.concatenate([np.arange(self.first[m], self.first[m + 1]) for m in members])
+    east_deg, lat_deg = _east(fixes, index), fixes.lat_deg[index]
+    time = fixes.epoch_s[index]
+    east, lat = middle(east_deg), middle(lat_deg)
+    if len(index) > 1 and np.diff(time).max() > policy.max_gap_s:
+        off = _metres(east_deg - east, lat_deg - lat, lat)
+        here = off <= max(_STRAY * policy.stop_radius_m, _STRAY * middle(off))
+        weight = np.diff(time[here], append=time[-1])
+        east, lat = _weighted(east_deg[here], weight), _weighted(lat_deg[here], weight)
+    return (float(fixes.lon_deg[index[0]]) + east + 180.0) % 360.0 - 180.0, lat
 
 
-def _grow(beads: _Beads, start: int, policy: TrackPolicy) -> list[int]:
-    """Members of the stay that begins at one bead; the last is where it ends."""
-    starts, ends, lon, lat = beads.starts_s, beads.ends_s, beads.lon_deg, beads.lat_deg
-    centre_lon, centre_lat = lon[start], lat[start]
-    east_m, north_m = _metres_per_degree(centre_lat)
-    members = [start]
-    refresh_at = 2.0
-    strays = 0
-    for j in range(start + 1, len(starts)):
-        off_lon = (lon[j] - centre_lon + 180.0) % 360.0 - 180.0
-        off_m = math.hypot(off_lon * east_m, (lat[j] - centre_lat) * north_m)
-        silent_s = starts[j] - ends[members[-1]]
-        woke = silent_s > policy.max_gap_s
-        reach_m = policy.stop_reacquire_m if woke else policy.stop_radius_m
-        if off_m <= reach_m and silent_s <= policy.bridge_max_s:
-            members.append(j)
-            strays = 0
-            if len(members) >= refresh_at:
-                refresh_at = len(members) * _REFRESH
-                # Few numbers most of the time, which lists sort faster than arrays.
-                offs = [(lon[m] - centre_lon + 180.0) % 360.0 - 180.0 for m in members]
-                centre_lon += median(offs)
-                centre_lat = median([lat[m] for m in members])
-        elif silent_s > policy.stop_outlier_s and (strays or off_m > _NEAR * reach_m):
-            break
-        else:
-            strays += 1
-    return members
+def _east(fixes: FixArray, index: IntArray) -> FloatArray:
+    """Degrees east of the first of some fixes, for the antimeridian."""
+    off = fixes.lon_deg[index] - fixes.lon_deg[index[0]]
+    return np.asarray((off + 180.0) % 360.0 - 180.0)
 
 
-def _metres_per_degree(lat_deg: float) -> tuple[float, float]:
-    """Length of a degree east and north on the ellipsoid, good for some kilometres."""
-    phi = np.radians(lat_deg)
-    w = 1.0 - GEOD.es * np.sin(phi) ** 2
-    north = np.radians(GEOD.a * (1.0 - GEOD.es) / w**1.5)
-    return float(np.radians(GEOD.a / np.sqrt(w) * np.cos(phi))), float(north)
+def _weighted(values: FloatArray, weight: FloatArray) -> float:
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order])
+    return float(values[order[np.searchsorted(below, below[-1] / 2.0)]])
 
 
-def _median(lon_deg: FloatArray, lat_deg: FloatArray) -> tuple[float, float]:
-    """Median position; longitudes are taken relative to the first, for the antimeridian."""
-    off = (lon_deg - lon_deg[0] + 180.0) % 360.0 - 180.0
-    lon = (float(lon_deg[0] + np.median(off)) + 180.0) % 360.0 - 180.0
-    return lon, float(np.median(lat_deg))
+def _metres(east_deg: FloatArray, north_deg: FloatArray, lat_deg: float) -> FloatArray:
+    """Length of short differences in degrees, for a place: flat."""
+    east_m, north_m = metres_per_degree(np.array([lat_deg]))
+    return np.hypot(east_deg * east_m, north_deg * north_m)
 
 
 def _distances(fixes: FixArray, index: IntArray, centre: tuple[float, float]) -> FloatArray:
-    """Metres from a centre, for a place: flat."""
-    east_m, north_m = _metres_per_degree(centre[1])
+    """Metres from a centre."""
     off = (fixes.lon_deg[index] - centre[0] + 180.0) % 360.0 - 180.0
-    return np.hypot(off * east_m, (fixes.lat_deg[index] - centre[1]) * north_m)
+    return _metres(off, fixes.lat_deg[index] - centre[1], centre[1])
 
 
 def _trimmed(fixes: FixArray, members: IntArray, policy: TrackPolicy) -> tuple[int, int]:
     """Move the ends inwards past fixes of arriving and leaving, far from the centre."""
-    off = _distances(fixes, members, _median(fixes.lon_deg[members], fixes.lat_deg[members]))
+    off = _distances(fixes, members, _median(fixes, members, policy))
     woke = np.diff(fixes.epoch_s[members], prepend=np.inf) > policy.max_gap_s
     # Half the fixes are nearer than the median, so three times it is well outside the jitter.
-    edge_m = min(max(3.0 * float(np.median(off)), policy.stop_edge_m), policy.stop_radius_m)
+    edge_m = min(max(3.0 * middle(off), policy.stop_edge_m), policy.stop_radius_m)
     near = np.flatnonzero((off <= edge_m) | woke)
     if not len(near):
         return int(members[0]), int(members[0])
@@ -195,18 +138,20 @@ def _trimmed(fixes: FixArray, members: IntArray, policy: TrackPolicy) -> tuple[i
 def _goes_on(fixes: FixArray, first: int, last: int, policy: TrackPolicy) -> bool:
     """Whether somebody went slowly on instead of staying: from minute to minute elsewhere."""
     time = fixes.epoch_s[first : last + 1]
-    if not policy.stop_min_s <= time[-1] - time[0] <= policy.stop_long_s:
+    if time[-1] - time[0] > policy.stop_long_s:
         return False
-    minute = ((time - time[0]) // _MINUTE_S).astype(np.int64)
+    minute = np.floor((time - time[0]) / _MINUTE_S).astype(np.int64)
     count = np.bincount(minute)
-    if (count == 0).any():
+    seen = np.flatnonzero(count)
+    if len(seen) < 2:  # a step has two ends
         return False
-    lon, lat = (
-        np.bincount(minute, column[first : last + 1]) / count
-        for column in (fixes.lon_deg, fixes.lat_deg)
+    at_s, lon, lat = (
+        np.bincount(minute, column[first : last + 1])[seen] / count[seen]
+        for column in (fixes.epoch_s - time[0], fixes.lon_deg, fixes.lat_deg)
     )
-    going = consecutive_m(lon, lat) > policy.stop_going_mps * _MINUTE_S
-    return bool(going.mean() > policy.stop_going_share)
+    step_s = np.diff(at_s)
+    going = consecutive_m(lon, lat) > policy.stop_going_mps * step_s
+    return bool(step_s[going].sum() > policy.stop_going_share * step_s.sum())
 
 
 def _merged(
@@ -217,7 +162,9 @@ def _merged(
     merged: list[tuple[int, int]] = []
     for first, last in stays:
         if merged and times[first] - times[merged[-1][1]] <= policy.stop_merge_s:
-            before, here = _centre(fixes, *merged[-1]), _centre(fixes, first, last)
+            before, here = (
+                _median(fixes, np.arange(a, b + 1), policy) for a, b in (merged[-1], (first, last))
+            )
             apart_m = geodesic_m(
                 lon1_deg=before[0], lat1_deg=before[1], lon2_deg=here[0], lat2_deg=here[1]
             )
@@ -235,7 +182,8 @@ def _edges(
 
     Between the last fix on the way and the first at the place lie the way and a part of the
     stay. The way takes what its length takes at the person's own pace that day; what is left
-    belongs to the stay, half of it where both ends are stays.
+    belongs to the stay, half of it where both ends are stays. Who woke the phone on the way
+    left before.
     """
     fixes, times = track.fixes, track.fixes.epoch_s
     if not spans:
@@ -256,8 +204,24 @@ def _edges(
             arrived -= spare_s(first - 1) * (0.5 if first - 1 in lasts else 1.0)
         if last < len(times) - 1:
             left += spare_s(last) * (0.5 if last + 1 in firsts else 1.0)
+            left -= _under_way_s(fixes, (first, last), pace_mps, policy)
         edges.append((arrived, left))
     return edges
+
+
+def _under_way_s(
+    fixes: FixArray, span: tuple[int, int], pace_mps: float, policy: TrackPolicy
+) -> float:
+    """Time that somebody needs to where a fix after silence, the last of a stay, saw them."""
+    first, last = span
+    silent_s = float(fixes.epoch_s[last] - fixes.epoch_s[last - 1])
+    if silent_s <= policy.max_gap_s:
+        return 0.0
+    centre = _median(fixes, np.arange(first, last + 1), policy)
+    off_m = float(_distances(fixes, np.array([last]), centre)[0])
+    return (
+        min(policy.detour_mid * off_m / pace_mps, silent_s) if off_m > policy.stop_radius_m else 0.0
+    )
 
 
 def _pace(track: Trackpoints, spans: list[tuple[int, int]], policy: TrackPolicy) -> float:
@@ -281,17 +245,14 @@ def _pace(track: Trackpoints, spans: list[tuple[int, int]], policy: TrackPolicy)
     return policy.detour_mid * float(np.quantile(fast, 0.5))
 
 
-def _centre(fixes: FixArray, first: int, last: int) -> tuple[float, float]:
-    index = slice(first, last + 1)
-    return _median(fixes.lon_deg[index], fixes.lat_deg[index])
-
-
 def _staypoint(
     fixes: FixArray, span: tuple[int, int], edges: tuple[float, float], policy: TrackPolicy
 ) -> Staypoint:
     first, last = span
-    lon, lat = _centre(fixes, first, last)
-    off = _distances(fixes, np.arange(first, last + 1), (lon, lat))
+    index = np.arange(first, last + 1)
+    centre = _median(fixes, index, policy)
+    off = _distances(fixes, index, centre)
     near = off[off <= policy.stop_radius_m]
-    radius = float(np.quantile(near, _RADIUS_QUANTILE)) if len(near) else policy.stop_radius_m
-    return Staypoint(first, last, lon, lat, radius, *edges)
+    rank = int(_RADIUS_QUANTILE * (len(near) - 1))
+    radius = float(np.partition(near, rank)[rank]) if len(near) else policy.stop_radius_m
+    return Staypoint(first, last, *centre, radius, *edges)

@@ -231,11 +231,12 @@ def _stop(track: Trackpoints, stay: Staypoint, policy: TrackPolicy) -> Stop:
     times = every[stay.first : stay.last + 1]
     steps = np.diff(times)
     inferred = float(steps[steps > policy.max_gap_s].sum())
+    inferred -= max(float(times[-1]) - stay.left_s, 0.0)
     # What the edges add beyond the fixes was seen, or inferred across a silence.
     if stay.first > 0 and times[0] - every[stay.first - 1] > policy.max_gap_s:
         inferred += float(times[0]) - stay.arrived_s
     if stay.last + 1 < len(every) and every[stay.last + 1] - times[-1] > policy.max_gap_s:
-        inferred += stay.left_s - float(times[-1])
+        inferred += max(stay.left_s - float(times[-1]), 0.0)
     return Stop(
         start=from_epoch_s(stay.arrived_s),
         end=from_epoch_s(stay.left_s),

@@ -91,3 +91,58 @@ def test_a_single_stray_fix_ends_no_stay_however_rare_fixes_are() -> None:
     rare[6] = fix(60.0, 400.0)
     (stop,) = stays(rare)
     assert (stop.first, stop.last) == (0, 11)
+
+
+def test_two_waits_of_a_slow_walker_are_no_stay() -> None:
+    # A minute at each of two lights 90 m apart, at a fix every five seconds.
+    def going(start: float, end: float, since_m: float, until_m: float) -> list[Fix]:
+        count = round((end - start) * 12)
+        return [
+            fix(start + i / 12, since_m + (until_m - since_m) * i / count, accuracy_m=4.0)
+            for i in range(count)
+        ]
+
+    fixes = [
+        *going(0, 3, -250, 0),
+        *going(3, 4.5, 0, 0.5),
+        *going(4.5, 5.7, 0.5, 90),
+        *going(5.7, 7.2, 90, 90.5),
+        *going(7.2, 10, 90.5, 330),
+    ]
+    assert stays(fixes) == ()
+
+
+def test_walking_out_of_a_silence_is_no_stay_before_it() -> None:
+    fixes = [*walk(0, 5, -400, 0), *walk(14, 16, 150, 290), *walk(16, 25, 290, 1_000)]
+    assert stays(fixes) == ()
+
+
+def test_long_silence_is_a_stay_where_it_began_though_the_phone_woke_on_the_way() -> None:
+    fixes = [*walk(0, 10, -3_000, 100), *walk(190, 210, 420, 3_000)]
+    (stop,) = stays(fixes)
+    off = geodesic_m(
+        lon1_deg=stop.lon_deg, lat1_deg=stop.lat_deg, lon2_deg=POST[0], lat2_deg=POST[1]
+    )
+    assert off < 60
+    assert to_epoch_s(fixes[0].fixed_at) + 9 * 60 < stop.arrived_s
+    woke_s = to_epoch_s(fixes[30].fixed_at)
+    assert woke_s - 600 < stop.left_s < woke_s - 60
+    # Half an hour has room for going somewhere else instead.
+    assert stays([*walk(0, 10, -3_000, 100), *walk(40, 60, 420, 3_000)]) == ()
+
+
+def test_middle_is_where_a_silence_began_not_where_most_fixes_are() -> None:
+    fixes = [*stay(0, 12, every_min=0.25), *stay(12, 15, east_m=80.0), *stay(500, 503, east_m=80.0)]
+    (stop,) = stays(fixes)
+    off = geodesic_m(
+        lon1_deg=stop.lon_deg, lat1_deg=stop.lat_deg, lon2_deg=POST[0], lat2_deg=POST[1]
+    )
+    assert 60 < off < 100
+
+
+def test_stray_fix_before_a_silence_does_not_move_the_middle() -> None:
+    (stop,) = stays([*stay(0, 30), fix(30.5, 400.0, accuracy_m=190.0), *stay(200, 230)])
+    off = geodesic_m(
+        lon1_deg=stop.lon_deg, lat1_deg=stop.lat_deg, lon2_deg=POST[0], lat2_deg=POST[1]
+    )
+    assert off < 30
