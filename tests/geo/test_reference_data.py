@@ -1,7 +1,6 @@
 """How well the core does on real data; floors a little below what is reached today."""
 
 import csv
-import gzip
 import json
 import re
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fixtures.accuracy import reference
 from geo.fix import FixArray, to_epoch_s
 from geo.gaps import Window
 from geo.geofence import Geofence
@@ -23,19 +23,7 @@ pytestmark = pytest.mark.data
 
 @pytest.fixture(scope="module")
 def loggers(reference_data: Path) -> dict[str, FixArray]:
-    rows: dict[str, list[tuple[float, float, float]]] = {}
-    with gzip.open(reference_data / "geolife" / "points.csv.gz", "rt") as lines:
-        for row in csv.DictReader(lines):
-            at = to_epoch_s(datetime.fromisoformat(row["t"]))
-            rows.setdefault(row["user_id"], []).append((at, float(row["lon"]), float(row["lat"])))
-    return {
-        user: FixArray.from_arrays(
-            epoch_s=[r[0] for r in points],
-            lon_deg=[r[1] for r in points],
-            lat_deg=[r[2] for r in points],
-        )
-        for user, points in rows.items()
-    }
+    return reference.loggers(reference_data)
 
 
 def crossings(fixes: FixArray, fence: Geofence) -> list[tuple[datetime, str]]:
@@ -75,25 +63,28 @@ def test_campus_gates_are_crossed_when_they_were(
     assert len(events) == 33
 
 
-def test_agreed_stops_are_found(reference_data: Path, loggers: dict[str, FixArray]) -> None:
-    stops = {
-        user: [
-            s for s in reconstruct_day(fixes, policy=TrackPolicy()).segments if isinstance(s, Stop)
-        ]
-        for user, fixes in loggers.items()
-    }
-    with (reference_data / "geolife" / "stops_consensus.csv").open() as lines:
-        truth = list(csv.DictReader(lines))
-    found = 0
-    for row in truth:
-        start, end = (datetime.fromisoformat(row[k]) for k in ("core_start", "core_end"))
-        overlaps = [
-            (min(s.end, end) - max(s.start, start)) / (max(s.end, end) - min(s.start, start))
-            for s in stops[row["user"]]
-        ]
-        found += max(overlaps) >= 0.5
-    assert len(truth) == 69
-    assert found >= 58
+def test_agreed_stops_are_found(reference_data: Path) -> None:
+    answer = reference.agreed_stops(reference_data)
+    assert answer["of"] == 69
+    assert answer["found"] >= 66
+
+
+def test_silent_stays_are_inferred(loggers: dict[str, FixArray]) -> None:
+    stops = [
+        segment
+        for fixes in loggers.values()
+        for segment in reconstruct_day(fixes, policy=TrackPolicy()).segments
+        if isinstance(segment, Stop)
+    ]
+    nights = [stop for stop in stops if stop.end - stop.start > timedelta(hours=7)]
+    assert len(nights) >= 15
+    assert all(stop.inferred_s > 5 * 3_600 for stop in nights)
+
+
+def test_reviewed_trips_of_phones_are_told(reference_data: Path) -> None:
+    answer = reference.phone_trips(reference_data)
+    assert answer["of"] == 14
+    assert answer["found"] >= 12
 
 
 def test_lengths_of_real_drives(reference_data: Path) -> None:
