@@ -1,6 +1,7 @@
 """Location areas: the middle and the extent of the cells known in each."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from geo.fix import IntArray
 
 _OUTLIER = 5.0
 _STEP_DEG = 0.001
+_AREA_BITS = 24
+_SUMS = 7
+"""Of each area: cells, offsets east and north, their squares, cells with a range, ranges."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,28 +42,14 @@ class AreaMoments:
     @classmethod
     def of(cls, cells: CellColumns) -> "AreaMoments":
         """Moments of cells in memory. O(n log n)."""
-        _, first, group, counts = np.unique(
-            _keys(cells), return_index=True, return_inverse=True, return_counts=True
-        )
-        group = group.reshape(-1)
+        sums = AreaSums()
+        sums.add(cells)
+        return sums.moments()
 
-        def mean(values: FloatArray) -> FloatArray:
-            return np.bincount(group, weights=values, minlength=len(first)) / counts
-
-        lon, lat = mean(cells.lon_deg), mean(cells.lat_deg)
-        known = ~np.isnan(cells.range_m)
-        ranged = np.bincount(group[known], minlength=len(first))
-        reach = np.bincount(group[known], weights=cells.range_m[known], minlength=len(first))
-        return cls(
-            cells.network[first],
-            cells.area[first],
-            lon,
-            lat,
-            np.sqrt(mean((cells.lon_deg - lon[group]) ** 2)),
-            np.sqrt(mean((cells.lat_deg - lat[group]) ** 2)),
-            reach / np.maximum(ranged, 1),
-            counts,
-        )
+    def parts(self, size: int) -> Iterator["AreaMoments"]:
+        """Yield the same areas some at a time."""
+        for first in range(0, len(self.cells), size):
+            yield AreaMoments(*(getattr(self, f.name)[first : first + size] for f in fields(self)))
 
     def spread_m(self) -> FloatArray:
         """Root mean square distance of the cells of each area from their mean, metres."""
@@ -83,6 +73,73 @@ class AreaMoments:
     def too_wide(self, *, policy: CellPolicy) -> IntArray:
         """Find areas too wide to believe, as indices: a row that is far off may be to blame."""
         return np.flatnonzero(self.spread_m() > policy.area_reach_m)
+
+
+class AreaSums:
+    """Adds cells up that come piece by piece; memory grows with the areas, not with the cells.
+
+    Parameters
+    ----------
+    batch : so many cells are added at once; each time costs a look at all areas.
+    """
+
+    def __init__(self, batch: int = 200_000) -> None:
+        self._batch = batch
+        self._waiting: list[CellColumns] = []
+        self._keys = np.zeros(0, dtype=np.int64)
+        # Sums are of offsets from some cell of the area: squares of degrees would lose metres.
+        self._origin = np.zeros((2, 0))
+        self._sums = np.zeros((_SUMS, 0))
+
+    def add(self, cells: CellColumns) -> None:
+        """Take cells in. Amortised O(n log n) of a batch, beside O(areas) a batch."""
+        self._waiting.append(cells)
+        if sum(len(part) for part in self._waiting) >= self._batch:
+            self._add_up()
+
+    def moments(self) -> AreaMoments:
+        """Moments of all cells so far, by key."""
+        self._add_up()
+        cells, x, y, xx, yy, ranged, reach = self._sums
+        n = np.maximum(cells, 1.0)
+        mean_x, mean_y = x / n, y / n
+        return AreaMoments(
+            self._keys >> _AREA_BITS,
+            self._keys & ((1 << _AREA_BITS) - 1),
+            self._origin[0] + mean_x,
+            self._origin[1] + mean_y,
+            np.sqrt(np.maximum(xx / n - mean_x**2, 0.0)),
+            np.sqrt(np.maximum(yy / n - mean_y**2, 0.0)),
+            reach / np.maximum(ranged, 1.0),
+            cells.astype(np.int64),
+        )
+
+    def _add_up(self) -> None:
+        if not self._waiting:
+            return
+        cells = CellColumns.joined(self._waiting)
+        self._waiting.clear()
+        keys, first, group = np.unique(_keys(cells), return_index=True, return_inverse=True)
+        self._admit(keys, np.stack([cells.lon_deg[first], cells.lat_deg[first]]))
+        place = np.searchsorted(self._keys, keys)[group.reshape(-1)]
+        x = cells.lon_deg - self._origin[0][place]
+        y = cells.lat_deg - self._origin[1][place]
+        known = ~np.isnan(cells.range_m)
+        reach = np.where(known, cells.range_m, 0.0)
+        summands = (None, x, y, x * x, y * y, known, reach)
+        self._sums += [
+            np.bincount(place, weights=one, minlength=len(self._keys)) for one in summands
+        ]
+
+    def _admit(self, keys: IntArray, origin: FloatArray) -> None:
+        """Make room for areas not met before; what was added up moves to its new place."""
+        new = np.flatnonzero(~np.isin(keys, self._keys, assume_unique=True))
+        if not len(new):
+            return
+        at = np.searchsorted(self._keys, keys[new])
+        self._keys = np.insert(self._keys, at, keys[new])
+        self._origin = np.insert(self._origin, at, origin[:, new], axis=1)
+        self._sums = np.insert(self._sums, at, 0.0, axis=1)
 
 
 def robust_area(
@@ -113,7 +170,7 @@ def robust_area(
 
 def _keys(cells: CellColumns) -> IntArray:
     """One number an area; areas have 24 bits at most."""
-    return np.asarray((cells.network << 24) | cells.area, dtype=np.int64)
+    return np.asarray((cells.network << _AREA_BITS) | cells.area, dtype=np.int64)
 
 
 def areas_of(cells: CellColumns, *, policy: CellPolicy | None = None) -> list[AreaRecord]:
