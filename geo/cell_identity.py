@@ -113,6 +113,20 @@ def network_code(radio: Radio, *, mcc: int | None, mnc: int) -> int:
     return RADIOS.index(radio) * _RADIO_STEP + country * _MCC_STEP + mnc
 
 
+def network_parts(code: int) -> tuple[Radio, int | None, int]:
+    """Return radio, MCC (None for CDMA) and MNC of a `network_code`.
+
+    Examples
+    --------
+    >>> network_parts(2460011)
+    (<Radio.LTE: 'lte'>, 460, 11)
+    """
+    number, rest = divmod(code, _RADIO_STEP)
+    if RADIOS[number] is Radio.CDMA:
+        return Radio.CDMA, None, rest
+    return RADIOS[number], *divmod(rest, _MCC_STEP)
+
+
 def network_codes(radio: IntArray, mcc: IntArray, mnc: IntArray) -> IntArray:
     """Return `network_code` of columns ``(n,)``; ``radio`` indexes `RADIOS`."""
     country = np.where(radio == RADIOS.index(Radio.CDMA), 0, mcc)

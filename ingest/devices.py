@@ -1,5 +1,6 @@
 """Whose credential a message came with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,10 +18,11 @@ from sqlalchemy import (
     Uuid,
     select,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from geo.crs import Datum
-from geo.fix import to_epoch_s
+from geo.fix import Source, to_epoch_s
 from server.crypto import SealBroken, Vault
 from server.people.devices import encryption_context
 from server.tracking.records import DeviceRef
@@ -38,6 +40,7 @@ DEVICES = Table(
     Column("enrolled_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     Column("datum", Text),
+    Column("source_datums", JSONB),
 )
 
 
@@ -52,6 +55,8 @@ class DeviceEntry:
     enrolled_s: float
     revoked_at: datetime | None
     datum: Datum = Datum.WGS84
+    source_datums: Mapping[Source, Datum] = field(default_factory=dict)
+    """Sources that speak another one than `datum`."""
 
 
 class Directory(Protocol):
@@ -124,4 +129,5 @@ def _entry(row: RowMapping, vault: Vault) -> DeviceEntry:
         enrolled_s=to_epoch_s(row["enrolled_at"]),
         revoked_at=row["revoked_at"],
         datum=Datum(row["datum"]),
+        source_datums={Source(s): Datum(d) for s, d in row["source_datums"].items()},
     )

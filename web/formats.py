@@ -4,6 +4,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_time, get_timezone_gmt
+from babel.numbers import format_decimal
 from flask_babel import get_locale
 
 from web.texts import _, ngettext
@@ -57,6 +58,11 @@ def distance(metres: float) -> str:
     if metres < 1000:
         return _("%(metres)d m", metres=round(metres))
     return _("%(kilometres)s km", kilometres=f"{metres / 1000:.1f}")
+
+
+def amount(number: int) -> str:
+    """Return a whole number with its digits in groups: ``5,000,000``."""
+    return format_decimal(number, locale=_locale())
 
 
 def initial(name: str) -> str:

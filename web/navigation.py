@@ -73,6 +73,7 @@ GROUPS: tuple[NavGroup, ...] = (
             _item("organisation.index", _l("Organisation"), "network", "view_people"),
             _item("devices.index", _l("Devices"), "smartphone", "view_devices", "manage_devices"),
             _item("carriers.index", _l("Carriers & services"), "signal", "manage_carriers"),
+            _item("cells.index", _l("Radio cells"), "layers", "manage_carriers"),
             _item("imports.index", _l("Import & export"), "upload", "import_data"),
             _item("basemaps.page", _l("Basemap"), "map", "manage_basemap"),
             _item("audit.index", _l("Audit log"), "shield-check", "view_audit"),

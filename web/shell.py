@@ -52,6 +52,7 @@ def _prepare(state: BlueprintSetupState) -> None:
         STATUSES=STATUSES,
     )
     env.filters.update(
+        amount=formats.amount,
         clock_time=formats.clock_time,
         instant=formats.instant,
         day=formats.day,

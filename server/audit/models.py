@@ -49,7 +49,10 @@ class SecurityEvent(Base):
     """A sign-in, refusal, enrolment, revocation or change of rights."""
 
     __tablename__ = "security_events"
-    __table_args__ = (Index("ix_security_events_at", "tenant_id", "at"),)
+    __table_args__ = (
+        Index("ix_security_events_at", "tenant_id", "at"),
+        Index("ix_security_events_subject", "tenant_id", "subject", "at"),
+    )
 
     # The engine and ingest may write events and read none, so nothing is asked back.
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012  # read once by the mapper

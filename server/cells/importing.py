@@ -4,7 +4,8 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -14,7 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from geo.cell_areas import AreaMoments, robust_area
+from geo.cell_areas import AreaMoments, AreaSums, robust_area
 from geo.cell_footprint import AreaRecord, CellPolicy
 from geo.cell_table import CellTable
 from geo.crs import Datum
@@ -25,7 +26,7 @@ from server.clock import Clock
 from server.errors import InvalidInput
 
 _CHUNK_BYTES: Final = 1 << 20
-_AREAS_AT_ONCE: Final = 1_000
+_AREAS_AT_ONCE: Final = 20_000
 _MAX_NAME_CHARS: Final = 60
 _LIMITS: Final = (
     # One import may take minutes; nobody waits for its locks before the swap at its end.
@@ -71,6 +72,7 @@ def import_cells(
     file_name: str,
     datum: Datum = Datum.WGS84,
     replace: bool = False,
+    imported_by: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     policy: CellPolicy | None = None,
 ) -> Imported:
@@ -88,6 +90,7 @@ def import_cells(
     source : name of the table it updates, like ``opencellid``.
     file_name : kept for the list of sources.
     datum : of the file's positions; they are stored in WGS-84.
+    imported_by : who brings it, for the list of sources.
     progress : told after each chunk.
     policy : thresholds, the defaults when left out.
 
@@ -106,14 +109,27 @@ def import_cells(
     row.imports += 1
     new = store.partition_name(row.id, row.imports)
     store.create_partition(cursor, new)
-    rows, rejected = _fill(cursor, new, stream, source_id=row.id, datum=datum, progress=progress)
+    sums = AreaSums()
+    rows, rejected = _fill(
+        cursor, new, stream, source_id=row.id, datum=datum, sums=sums, progress=progress
+    )
     if not rows:
         raise InvalidInput("not_cells", f"{file_name}: no usable cell in it")
     store.add_index(cursor, new)
-    table = new if old is None or replace else store.merge_older(cursor, old=old, new=new)
+    if old is None or replace:
+        table, row.cells = new, rows
+        moments = sums.moments().parts(_AREAS_AT_ONCE)
+    else:
+        table = store.merge_older(cursor, old=old, new=new)
+        row.cells = store.count_rows(cursor, table)
+        moments = store.area_moments(cursor, table)
     store.analyze(cursor, table)
-    row.areas = _replace_areas(cursor, table, source_id=row.id, policy=policy)
-    row.cells = store.count_rows(cursor, table)
+    networks: dict[int, list[int]] = {}
+    row.areas = _replace_areas(
+        cursor, table, _counted(moments, networks), source_id=row.id, policy=policy
+    )
+    row.networks = {str(network): counts for network, counts in sorted(networks.items())}
+    row.imported_by = imported_by
     row.rejected = dict(sorted(rejected.items()))
     if table == old:
         row.imports -= 1
@@ -153,8 +169,10 @@ def _fill(
     *,
     source_id: int,
     datum: Datum,
+    sums: AreaSums,
     progress: Callable[[Progress], None] | None,
 ) -> tuple[int, Counter[str]]:
+    """Copy the usable rows of a file into a table and add them to the sums of their areas."""
     rows, read = 0, 0
     rejected: Counter[str] = Counter()
     chunks = _chunks(stream)
@@ -166,12 +184,12 @@ def _fill(
             rest = first
         with cursor.copy(store.copy_statement(table)) as copy:
             copy.write(store.HEADER)
-            for chunk in _with(rest, chunks):
-                cells, left_out = reader.parse(chunk)
-                store.copy_cells(copy, cells, source_id=source_id)
-                rejected += left_out
-                rows += len(cells)
-                read += len(chunk)
+            for part in _ahead(_parts(reader, _with(rest, chunks), sums, source_id=source_id)):
+                for frame in part.frames:
+                    copy.write(frame)
+                rejected += part.rejected
+                rows += part.rows
+                read += part.bytes_read
                 if progress is not None:
                     progress(Progress(read, rows))
             copy.write(store.TRAILER)
@@ -180,6 +198,34 @@ def _fill(
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput("not_cells", f"the file breaks off: {error}") from None
     return rows, rejected
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some rows of a file, ready to be sent."""
+
+    frames: list[memoryview]
+    rows: int
+    bytes_read: int
+    rejected: Counter[str]
+
+
+def _parts(
+    reader: CellTable, chunks: Iterable[bytes], sums: AreaSums, *, source_id: int
+) -> Iterator[_Part]:
+    for chunk in chunks:
+        cells, rejected = reader.parse(chunk)
+        sums.add(cells)
+        yield _Part(list(store.frames(cells, source_id)), len(cells), len(chunk), rejected)
+
+
+def _ahead(parts: Iterator[_Part]) -> Iterator[_Part]:
+    """Make the next part in a thread while the database takes the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part
 
 
 def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -204,12 +250,19 @@ def _chunks(stream: io.BufferedReader) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _replace_areas(cursor: store.Cursor, table: str, *, source_id: int, policy: CellPolicy) -> int:
+def _replace_areas(
+    cursor: store.Cursor,
+    table: str,
+    parts: Iterable[AreaMoments],
+    *,
+    source_id: int,
+    policy: CellPolicy,
+) -> int:
     """Make the areas of a source anew; returns how many there are."""
     store.clear_areas(cursor, source_id=source_id)
     count = 0
     wide: list[tuple[int, int]] = []
-    for moments in store.area_moments(cursor, table):
+    for moments in parts:
         areas, doubtful = _believed(moments, policy)
         count += store.add_areas(cursor, areas, source_id=source_id)
         wide += doubtful
@@ -221,6 +274,19 @@ def _replace_areas(cursor: store.Cursor, table: str, *, source_id: int, policy: 
     while some := list(islice(found, _AREAS_AT_ONCE)):
         count += store.add_areas(cursor, some, source_id=source_id)
     return count
+
+
+def _counted(parts: Iterable[AreaMoments], networks: dict[int, list[int]]) -> Iterator[AreaMoments]:
+    """Hand moments on and add cells and areas to the counts of their networks."""
+    for moments in parts:
+        found, group = np.unique(moments.network, return_inverse=True)
+        cells = np.bincount(group, weights=moments.cells)
+        areas = np.bincount(group)
+        for network, more in zip(found.tolist(), zip(cells, areas, strict=True), strict=True):
+            counts = networks.setdefault(network, [0, 0])
+            counts[0] += int(more[0])
+            counts[1] += int(more[1])
+        yield moments
 
 
 def _believed(

@@ -1,15 +1,16 @@
 """Cells a tenant's own phones taught: written, refreshed, forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
 from geo.cell_identity import CellId
 from geo.cell_survey import NotSurveyed, SurveyedCell
+from server.cells.models import CellWait
 from server.clock import Clock
 
 # A cell that stays where it was, give or take fifty metres, is no news to anybody who waits.
@@ -83,6 +84,24 @@ def learn_cells(
         },
     )
     return len(taught)
+
+
+def note_waits(
+    session: Session, clock: Clock, *, tenant_id: int, waits: Mapping[tuple[int, str], int]
+) -> None:
+    """Note how many cells could not be taught, by network and reason; replaces what stood."""
+    session.execute(delete(CellWait).where(CellWait.tenant_id == tenant_id))
+    session.add_all(
+        CellWait(
+            tenant_id=tenant_id,
+            network=network,
+            reason=reason,
+            cells=cells,
+            counted_at=clock.now(),
+        )
+        for (network, reason), cells in sorted(waits.items())
+    )
+    session.flush()
 
 
 def forget_cells(session: Session, *, tenant_id: int, names: Sequence[CellId]) -> int:

@@ -42,6 +42,10 @@ class CellSource(Base):
     areas: Mapped[int] = mapped_column(server_default="0")
     # Rows of the last file that were left out, by reason.
     rejected: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # Cells and areas by network code, see `geo.cell_identity`; null before anybody counted.
+    networks: Mapped[dict[str, list[int]] | None] = mapped_column(JSONB)
+    # Who imported it, as the command was told; the command line knows no accounts.
+    imported_by: Mapped[str | None]
 
 
 # One cell of one source; a partition a source, replaced as a whole by an import. `network` is
@@ -103,3 +107,15 @@ class LearnedCell(Base):
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     learned_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CellWait(Base):
+    """How many cells of a network a tenant's phones met and could not teach yet, and why."""
+
+    __tablename__ = "cell_waits"
+
+    tenant_id: Mapped[TenantId]
+    network: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    cells: Mapped[int]
+    counted_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from geo.cell_areas import AreaMoments
 from geo.cell_footprint import AreaRecord, CellPolicy, CellRecord
-from geo.cell_identity import CellId, CellRefusal
+from geo.cell_identity import CellId, CellRefusal, network_parts
 from geo.cells import CellPlace, CellSeen, CellUnknown, locate_cells
 from geo.fix import to_epoch_s
-from server.cells.models import CellSource
+from server.cells.models import CellSource, CellWait, LearnedCell
 
 __all__ = ["CellPlace", "CellSeen", "CellUnknown", "Known", "SourceView", "locate", "look_up"]
 
@@ -74,6 +74,24 @@ class Known:
     areas: tuple[AreaRecord, ...]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class NetworkName:
+    """Radio and operator; of CDMA `mnc` is the SID and there is no MCC."""
+
+    radio: str
+    mcc: int | None
+    mnc: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkCells:
+    """How much one table knows of one network."""
+
+    network: NetworkName
+    cells: int
+    areas: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceView:
     """One imported table in a list."""
@@ -85,6 +103,26 @@ class SourceView:
     cells: int
     areas: int
     rejected: dict[str, int]
+    imported_by: str | None
+    networks: tuple[NetworkCells, ...] | None
+    """Cells by network; None when the import was too long ago to have counted them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedNetwork:
+    """Cells of one network as the fleet met them.
+
+    Attributes
+    ----------
+    cells : how many it taught.
+    waits : how many it could not teach yet, by reason (`geo.cell_survey.NotSurveyed`).
+    newest_at : when one of them was last met; None when there is none.
+    """
+
+    network: NetworkName
+    cells: int
+    waits: dict[str, int]
+    newest_at: datetime | None
 
 
 def locate(
@@ -206,6 +244,54 @@ def list_sources(session: Session) -> list[SourceView]:
             cells=row.cells,
             areas=row.areas,
             rejected=row.rejected,
+            imported_by=row.imported_by,
+            networks=None if row.networks is None else _networks(row.networks),
         )
         for row in rows
     ]
+
+
+def _networks(counts: dict[str, list[int]]) -> tuple[NetworkCells, ...]:
+    found = (
+        NetworkCells(network=_name(int(code)), cells=cells, areas=areas)
+        for code, (cells, areas) in counts.items()
+    )
+    return tuple(sorted(found, key=lambda one: -one.cells))
+
+
+def _name(code: int) -> NetworkName:
+    radio, mcc, mnc = network_parts(code)
+    return NetworkName(radio.value, mcc, mnc)
+
+
+def learned_networks(
+    session: Session, *, tenant_id: int
+) -> tuple[list[LearnedNetwork], datetime | None]:
+    """Return what a tenant's fleet taught by network, most first, and when it was last counted.
+
+    Two statements.
+    """
+    taught = {
+        code: (cells, newest_at)
+        for code, cells, newest_at in session.execute(
+            select(LearnedCell.network, func.count(), func.max(LearnedCell.last_seen_at))
+            .where(LearnedCell.tenant_id == tenant_id)
+            .group_by(LearnedCell.network)
+        )
+    }
+    waits: dict[int, dict[str, int]] = {}
+    counted_at: datetime | None = None
+    for row in session.scalars(select(CellWait).where(CellWait.tenant_id == tenant_id)):
+        waits.setdefault(row.network, {})[row.reason] = row.cells
+        counted_at = row.counted_at
+    found = [
+        LearnedNetwork(
+            network=_name(code),
+            cells=taught.get(code, (0, None))[0],
+            newest_at=taught.get(code, (0, None))[1],
+            waits=waits.get(code, {}),
+        )
+        for code in taught.keys() | waits.keys()
+    ]
+    found.sort(key=lambda one: (-one.cells, one.network.radio, one.network.mnc))
+    return found, counted_at

@@ -57,14 +57,8 @@ def create_partition(cursor: Cursor, table: str) -> None:
     cursor.execute(f"CREATE TABLE {table} (LIKE cells INCLUDING CONSTRAINTS INCLUDING DEFAULTS)")
 
 
-def copy_cells(copy: psycopg.Copy, cells: CellColumns, *, source_id: int) -> None:
-    """Send rows to a COPY of `copy_statement`."""
-    for data in _frames(cells, source_id):
-        copy.write(data)
-
-
 def copy_statement(table: str) -> str:
-    """Return the COPY that takes what `copy_cells` sends, between `HEADER` and `TRAILER`.
+    """Return the COPY that takes `frames`, between `HEADER` and `TRAILER`.
 
     The table was made by the same transaction, so its rows can be frozen at once: nobody has
     to look again later whether they may be seen.
@@ -75,7 +69,8 @@ def copy_statement(table: str) -> str:
 HEADER, TRAILER = _HEADER, _TRAILER
 
 
-def _frames(cells: CellColumns, source_id: int) -> Iterator[memoryview]:
+def frames(cells: CellColumns, source_id: int) -> Iterator[memoryview]:
+    """Yield rows as COPY of `copy_statement` takes them."""
     has_range, has_time = ~np.isnan(cells.range_m), ~np.isnan(cells.updated_s)
     micros = np.zeros(len(cells), dtype=np.int64)
     micros[has_time] = ((cells.updated_s[has_time] - _PG_EPOCH_S) * 1e6).astype(np.int64)

@@ -37,6 +37,7 @@ devices = table(
     column("label", Text),
     column("enrolled_at", UtcDateTime),
     column("revoked_at", UtcDateTime),
+    column("datum_stated_at", UtcDateTime),
 )
 roster_entries = table(
     "roster_entries",

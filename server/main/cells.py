@@ -1,5 +1,6 @@
 """Commands on tables of radio cells."""
 
+import getpass
 import io
 import json
 import sys
@@ -31,9 +32,10 @@ def cells() -> None:
     show_default=True, help="Datum of the positions in FILE; they are stored in WGS-84.",
 )  # fmt: skip
 @click.option("--replace", is_flag=True, help="Forget cells of the source that FILE lacks.")
+@click.option("--by", help="Who imports it, for the list of tables [default: the system's user].")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
 def cells_import(
-    file: str, *, source: str | None, datum: str, replace: bool, as_json: bool
+    file: str, *, source: str | None, datum: str, replace: bool, by: str | None, as_json: bool
 ) -> None:
     """Import a cell file of OpenCelliD or MLS (.csv, .csv.gz; - reads standard input).
 
@@ -51,6 +53,7 @@ def cells_import(
             file_name=Path(file).name,
             datum=Datum(datum),
             replace=replace,
+            imported_by=by or _user(),
             progress=shown,
         )
     if as_json:
@@ -74,6 +77,14 @@ def cells_list() -> None:
             at = f"{row.imported_at:%Y-%m-%dT%H:%MZ}"
             fields = (row.name, row.cells, row.areas, left_out, row.datum, at, row.file)
             click.echo("\t".join(map(str, fields)))
+
+
+def _user() -> str | None:
+    """Return the name of the system's user; in a container it may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 class _Shown:

@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from geo.crs import Datum
+from geo.fix import Source
 from server.clock import SystemClock
 from server.crypto import Vault
 from server.db.session import unit_of_work
@@ -244,13 +245,32 @@ def device_revoke(slug: str, device_id: UUID) -> None:
 @click.argument("slug", metavar="TENANT")
 @click.argument("device_id", metavar="DEVICE", type=click.UUID)
 @click.argument("datum", type=click.Choice([d.value for d in Datum]))
-def device_datum(slug: str, device_id: UUID, datum: str) -> None:
-    """State what a phone's positions refer to; they are converted to WGS-84 from then on."""
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="SOURCE=DATUM",
+    help="A source (gps, wifi, cell, lbs, unknown) that speaks another one; may be repeated.",
+)
+def device_datum(slug: str, device_id: UUID, datum: str, sources: tuple[str, ...]) -> None:
+    """State what a phone's positions refer to; they are converted to WGS-84 from then on.
+
+    Replaces what was stated before. Positions already stored stay as they are.
+    """
+    apart = dict(map(_source_datum, sources))
     factory, _settings = connect("app")
     tenant_id = tenant_of(factory, slug).id
     with unit_of_work(factory, tenant_id=tenant_id) as session:
-        set_datum(session, tenant_id=tenant_id, device_id=device_id, datum=Datum(datum))
-    click.echo(f"device {device_id} speaks {datum}")
+        set_datum(
+            session,
+            _CLOCK,
+            tenant_id=tenant_id,
+            device_id=device_id,
+            datum=Datum(datum),
+            sources=apart,
+        )
+    told = "".join(f", {source.value} {other.value}" for source, other in apart.items())
+    click.echo(f"device {device_id} speaks {datum}{told}")
 
 
 @device.command("list")
@@ -265,6 +285,14 @@ def device_list(slug: str) -> None:
         state = f"revoked {_minute(row.revoked_at)}" if row.revoked_at else "active"
         fields = (row.id, row.username, row.employee_number, row.kind.value, row.label, state)
         click.echo("\t".join(map(str, fields)))
+
+
+def _source_datum(text: str) -> tuple[Source, Datum]:
+    source, _, datum = text.partition("=")
+    try:
+        return Source(source), Datum(datum)
+    except ValueError:
+        raise InvalidInput("source_datum", f"{text!r} is not of the form wifi=gcj02") from None
 
 
 def _doors(settings: Settings) -> BrokerAddress:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from geo.crs import Datum
@@ -246,6 +246,10 @@ class Device(Base):
     encryption_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     # What the positions it sends refer to; ingest converts them once, on the way in.
     datum: Mapped[Datum] = mapped_column(EnumText(Datum), server_default=Datum.WGS84.value)
+    # Sources that speak another one: {source: datum}.
+    source_datums: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # Null since enrolment.
+    datum_stated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     enrolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -24,18 +24,20 @@ MAX_FIXES: Final = 5_000
 """So many of the newest fixes of a phone are enough."""
 _CODES: Final = {source.value: code for code, source in enumerate(SOURCES)}
 _NUMBERS: Final = f"{lon_sql('f.position')} AS lon, {lat_sql('f.position')} AS lat"
-# Phones of one source, by far the most, cost one group; only the others are read.
+# Phones of one source, by far the most, cost one group; only the others are read. What came
+# before somebody stated the datum was converted otherwise and says nothing about it.
 _FIXES: Final = text(
     f"""
     WITH mixed AS (
-        SELECT tenant_id, device_id FROM fixes
-        WHERE fixed_at > :since AND accuracy_m <= :accuracy_m
-        GROUP BY tenant_id, device_id HAVING count(DISTINCT source) > 1)
+        SELECT f.tenant_id, f.device_id, greatest(:since, max(d.datum_stated_at)) AS since
+        FROM fixes f JOIN devices d ON d.tenant_id = f.tenant_id AND d.id = f.device_id
+        WHERE f.fixed_at > :since AND f.accuracy_m <= :accuracy_m
+        GROUP BY f.tenant_id, f.device_id HAVING count(DISTINCT f.source) > 1)
     SELECT m.tenant_id, m.device_id, f.* FROM mixed m CROSS JOIN LATERAL (
         SELECT extract(epoch FROM f.fixed_at)::float8 AS fixed_s, f.msg_key, f.accuracy_m,
             f.speed_mps, f.source, f.flags, {_NUMBERS}
         FROM fixes f
-        WHERE f.tenant_id = m.tenant_id AND f.device_id = m.device_id AND f.fixed_at > :since
+        WHERE f.tenant_id = m.tenant_id AND f.device_id = m.device_id AND f.fixed_at > m.since
           AND f.accuracy_m <= :accuracy_m
         ORDER BY f.fixed_at DESC LIMIT {MAX_FIXES}) f
     ORDER BY m.tenant_id, m.device_id

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from server.db.tables import devices, employees
-from server.tracking.models import DeviceHealth, LedgerRow, QuarantineRow
+from server.tracking.models import DeviceHealth, FixRow, LedgerRow, QuarantineRow, Via
+from server.tracking.phone_rules import LATE
+
+_BACKLOG: Final = timedelta(days=7)
+_LATELY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +36,32 @@ class DeviceHealthView:
     connection: str | None
     mode: str | None
     lost_at: datetime | None
+    arrived_at: datetime | None = None
+    """When the newest position came."""
+    late_at: datetime | None = None
+    """When last a position came that had waited on the phone."""
     status: Mapping[str, Any] | None = None
     """What the app said of permission and power saving, in its own codes."""
     datum_check: Mapping[str, Any] | None = None
-    """A constant offset between the device's sources, when one was found."""
+    """A constant offset between the device's sources, until somebody stated the datum."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What came of one device in the last hour, and how long it had waited.
+
+    Attributes
+    ----------
+    fixes : positions that came.
+    late : those of them that had waited longer than `phone_rules.LATE`.
+    longest_s : the longest wait; None when nothing came.
+    reached_at : when the newest of the late ones was measured; None without any.
+    """
+
+    fixes: int
+    late: int
+    longest_s: float | None
+    reached_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +136,56 @@ def device_health(
                 mode=health.mode if health else None,
                 lost_at=health.lost_at if health else None,
                 status=health.status if health else None,
-                datum_check=health.datum_check if health else None,
+                arrived_at=health.arrived_at if health else None,
+                late_at=health.late_at if health else None,
+                datum_check=_unanswered(
+                    health.datum_check if health else None, row.datum_stated_at
+                ),
             )
         )
     return views
+
+
+def _unanswered(
+    check: Mapping[str, Any] | None, stated_at: datetime | None
+) -> Mapping[str, Any] | None:
+    """Return what the daily check found, unless somebody answered it since."""
+    if check is None or stated_at is None:
+        return check
+    checked_at = check.get("checked_at")
+    later = isinstance(checked_at, str) and datetime.fromisoformat(checked_at) > stated_at
+    return check if later else None
+
+
+def delivery(session: Session, *, tenant_id: int, device_id: UUID, now: datetime) -> Delivery:
+    """Return how the positions of one device of the last week came in the last hour.
+
+    Apps do not tell how many positions wait on the phone; how old those are that come does.
+    One statement over the key of the device, some milliseconds.
+    """
+    wait = FixRow.received_at - FixRow.fixed_at
+    late = wait > LATE
+    row = session.execute(
+        select(
+            func.count(),
+            func.count().filter(late),
+            func.max(func.extract("epoch", wait)),
+            func.max(FixRow.fixed_at).filter(late),
+        ).where(
+            FixRow.tenant_id == tenant_id,
+            FixRow.device_id == device_id,
+            FixRow.fixed_at > now - _BACKLOG,
+            FixRow.received_at > now - _LATELY,
+            FixRow.via != Via.IMPORT,
+        )
+    ).one()
+    fixes, behind, longest_s, reached_at = row
+    return Delivery(
+        fixes=fixes,
+        late=behind,
+        longest_s=float(longest_s) if fixes else None,
+        reached_at=reached_at,
+    )
 
 
 def ledger(

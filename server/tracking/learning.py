@@ -5,6 +5,7 @@ what stays is a cell: no phone, no person, no hour. Without any service from out
 that enough phones met on enough days become known to their tenant, and to nobody else.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +20,7 @@ from geo.cell_identity import CellId, Radio, check_identity
 from geo.cell_survey import NotSurveyed, Observations, SurveyedCell, SurveyPolicy, survey_cell
 from geo.distance import FloatArray
 from geo.fix import QualityFlag
-from server.cells.services import Lesson, forget_cells, learn_cells
+from server.cells.services import Lesson, forget_cells, learn_cells, note_waits
 from server.clock import Clock
 from server.db.geometry import lat_sql, lon_sql
 from server.people.queries import tenants
@@ -98,14 +99,21 @@ def learn_from_reports(
     learned = forgotten = undecided = 0
     for tenant in tenants(session):
         lessons = _lessons(session, clock, tenant_id=tenant.id, policy=policy)
+        waits: Counter[tuple[int, str]] = Counter()
         while some := list(islice(lessons, _CELLS_AT_ONCE)):
             taught = [one for one in some if isinstance(one.outcome, SurveyedCell)]
             disputed = [one for one in some if _is_disputed(one)]
+            waits.update(
+                (one.name.network, one.outcome.reason)
+                for one in some
+                if isinstance(one.outcome, NotSurveyed)
+            )
             undecided += len(some) - len(taught) - len(disputed)
             learned += learn_cells(session, clock, tenant_id=tenant.id, lessons=taught)
             forgotten += forget_cells(
                 session, tenant_id=tenant.id, names=[one.name for one in disputed]
             )
+        note_waits(session, clock, tenant_id=tenant.id, waits=waits)
         look_again(session, tenant_id=tenant.id, now=clock.now())
     return Learned(learned, forgotten, undecided)
 

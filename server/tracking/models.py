@@ -163,6 +163,9 @@ class DeviceHealth(Base):
     connection: Mapped[str | None]
     mode: Mapped[str | None]
     lost_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the fix of `fixed_at` came, and when last a batch had none younger than `LATE`.
+    arrived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    late_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     status: Mapped[dict[str, object] | None] = mapped_column(JSONB)
     # Set while positions of one source lie off those of another by the same way everywhere.
     datum_check: Mapped[dict[str, object] | None] = mapped_column(JSONB)

@@ -8,6 +8,8 @@ from typing import Any, Final, Protocol
 
 SILENT_AFTER: Final = timedelta(minutes=15)
 KILLED_AFTER: Final = timedelta(minutes=30)
+LATE: Final = timedelta(minutes=5)
+"""A position that takes longer than this from the phone to us had to wait on the phone."""
 LOW_BATTERY_PCT: Final = 10
 _BLIND_APPS: Final = frozenset({"network_survey", "tower_collector"})
 """Apps that may report for hours without a position of their own."""
@@ -21,6 +23,8 @@ class Condition(StrEnum):
     """How a device does, the best first."""
 
     OK = "ok"
+    ARRIVING = "arriving"
+    """It sends what it kept while it had no connection; newer positions are to follow."""
     IDLE = "idle"
     """Its owner is off duty: silence is as it should be."""
     NEVER = "never"
@@ -73,6 +77,8 @@ class Told(Protocol):
     @property
     def lost_at(self) -> datetime | None: ...  # noqa: D102
     @property
+    def late_at(self) -> datetime | None: ...  # noqa: D102
+    @property
     def status(self) -> Mapping[str, Any] | None: ...  # noqa: D102
 
 
@@ -96,7 +102,8 @@ def health_of(device: Told, *, duty_since: datetime | None, now: datetime) -> He
 
     A phone that was stopped in the background falls silent on duty, at once and altogether,
     while its battery was fine and nobody switched it off. A phone that is alive without a
-    position still speaks; one whose battery ran out said so before.
+    position still speaks; one whose battery ran out said so before. One that sends its
+    oldest positions first is behind, not blind.
 
     Parameters
     ----------
@@ -118,6 +125,9 @@ def health_of(device: Told, *, duty_since: datetime | None, now: datetime) -> He
     blind = device.kind in _BLIND_APPS
     counts = spoke if blind else max(device.fixed_at or device.enrolled_at, duty_since)
     silence = max(now - counts, timedelta(0))
+    is_behind = device.late_at is not None and now - device.late_at < SILENT_AFTER
+    if is_behind and not blind and silence >= SILENT_AFTER:
+        return Health(Condition.ARRIVING, silence.total_seconds(), troubles)
     return Health(
         _silence(device, silence, speechless=now - spoke), silence.total_seconds(), troubles
     )

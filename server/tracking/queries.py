@@ -12,9 +12,11 @@ from server.tracking.days import (
 )
 from server.tracking.exports import csv_lines, csv_row, geojson_lines, gpx_lines
 from server.tracking.intake_lists import (
+    Delivery,
     DeviceHealthView,
     LedgerView,
     QuarantineView,
+    delivery,
     device_health,
     ledger,
     quarantine,
@@ -26,6 +28,7 @@ from server.tracking.subject import fixes_of_person, records_of_person
 __all__ = [
     "AssignmentView",
     "Day",
+    "Delivery",
     "DeviceHealthView",
     "DutySpan",
     "FixColumns",
@@ -39,6 +42,7 @@ __all__ = [
     "csv_lines",
     "csv_row",
     "day",
+    "delivery",
     "device_health",
     "duty_now",
     "duty_spans",

@@ -17,6 +17,7 @@ from server.db.binary import pack
 from server.db.geometry import point_sql
 from server.tracking.columns import VIAS, FixTable, Owners
 from server.tracking.ledger import Counts
+from server.tracking.phone_rules import LATE
 
 Cursor = psycopg.Cursor[tuple[Any, ...]]
 
@@ -257,9 +258,11 @@ def upsert_health(cursor: Cursor, columns: Mapping[str, Any]) -> None:
     cursor.execute(
         """
         INSERT INTO device_health AS h (tenant_id, device_id, seen_at, fixed_at, battery_pct,
-            charging, connection, mode, lost_at, status)
+            charging, connection, mode, lost_at, status, arrived_at, late_at)
         SELECT tenant_id, device_id, to_timestamp(seen_s), to_timestamp(fixed_s), battery_pct,
-            charging = 1, connection, mode, to_timestamp(lost_s), status
+            charging = 1, connection, mode, to_timestamp(lost_s), status,
+            CASE WHEN fixed_s IS NOT NULL THEN to_timestamp(seen_s) END,
+            CASE WHEN seen_s - fixed_s > %(late_s)s THEN to_timestamp(seen_s) END
         FROM unnest(%(tenant_id)s::int[], %(device_id)s::uuid[], %(seen_s)s::float8[],
             %(fixed_s)s::float8[], %(battery_pct)s::int2[], %(charging)s::int2[],
             %(connection)s::text[], %(mode)s::text[], %(lost_s)s::float8[], %(status)s::jsonb[])
@@ -277,9 +280,12 @@ def upsert_health(cursor: Cursor, columns: Mapping[str, Any]) -> None:
                 ELSE coalesce(excluded.mode, h.mode) END,
             lost_at = CASE WHEN excluded.seen_at >= h.seen_at THEN excluded.lost_at
                 ELSE h.lost_at END,
-            status = coalesce(excluded.status, h.status)
+            status = coalesce(excluded.status, h.status),
+            arrived_at = CASE WHEN excluded.fixed_at < h.fixed_at THEN h.arrived_at
+                ELSE coalesce(excluded.arrived_at, h.arrived_at) END,
+            late_at = greatest(h.late_at, excluded.late_at)
         """,
-        columns,
+        {**columns, "late_s": LATE.total_seconds()},
     )
 
 

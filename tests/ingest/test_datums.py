@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from fixtures.stack import DatabaseUrls
 from geo.crs import Datum, convert_point
 from geo.distance import geodesic_m
+from geo.fix import Source
 from ingest.devices import LookUp, Registry
 from ingest.intake import Intake, Message
+from server.clock import ManualClock
 from server.crypto import Vault
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
@@ -24,6 +26,7 @@ from tests.factories.consumer import Rows
 from tests.factories.crew import Phone, enlist, plain_url
 
 NOW = datetime(2026, 11, 18, 4, 0, tzinfo=UTC)
+CLOCK = ManualClock(NOW)
 VAULT = Vault(bytes(range(32)))
 HERE = (121.47, 31.23)
 TENANT = 1
@@ -46,11 +49,23 @@ def rows(database: DatabaseUrls) -> Rows:
     return Rows(database)
 
 
-def state(database: DatabaseUrls, phone: Phone, datum: Datum) -> None:
+def state(
+    database: DatabaseUrls,
+    phone: Phone,
+    datum: Datum,
+    sources: dict[Source, Datum] | None = None,
+) -> None:
     engine = make_engine(database.app, pool_size=1)
     try:
         with unit_of_work(make_session_factory(engine), tenant_id=TENANT) as session:
-            set_datum(session, tenant_id=TENANT, device_id=phone.device_id, datum=datum)
+            set_datum(
+                session,
+                CLOCK,
+                tenant_id=TENANT,
+                device_id=phone.device_id,
+                datum=datum,
+                sources=sources,
+            )
     finally:
         engine.dispose()
 
@@ -92,6 +107,27 @@ def test_each_device_is_converted_from_what_it_speaks_and_no_other(
     shifted = place(rows, "fixes", phones[1])
     off_m = geodesic_m(lon1_deg=HERE[0], lat1_deg=HERE[1], lon2_deg=shifted[0], lat2_deg=shifted[1])
     assert 400 < off_m < 600
+
+
+def test_a_source_may_speak_another_datum_than_the_rest_of_its_device(
+    database: DatabaseUrls, sessions: sessionmaker[Session], phones: list[Phone], rows: Rows
+) -> None:
+    one, other, plain = phones[:3]
+    state(database, one, Datum.WGS84, {Source.WIFI: Datum.GCJ02, Source.LBS: Datum.BD09})
+    state(database, other, Datum.BD09, {Source.GPS: Datum.WGS84})
+    spoken = {
+        (one, "gps"): Datum.WGS84, (one, "wifi"): Datum.GCJ02, (one, "lbs"): Datum.BD09,
+        (other, "gps"): Datum.WGS84, (other, "wifi"): Datum.BD09, (plain, "wifi"): Datum.WGS84,
+    }  # fmt: skip
+    messages = [sent(phone, src=source) for phone, source in spoken]
+    take(sessions, Intake(directory=LookUp(VAULT), vault=VAULT), *messages)
+    for (phone, source), datum in spoken.items():
+        query = (
+            "SELECT ST_X(position), ST_Y(position) FROM fixes WHERE device_id = %s AND source = %s"
+        )
+        (found,) = rows.all(query, phone.device_id, source)
+        expected = convert_point(lon_deg=HERE[0], lat_deg=HERE[1], source=datum, target=Datum.WGS84)
+        assert found == pytest.approx(expected, abs=1e-9), (source, datum)
 
 
 def test_the_message_stays_as_it_came(
@@ -160,6 +196,20 @@ def test_stating_it_is_audited_once(
     assert rows.one("SELECT count(*) FROM security_events WHERE kind = %s", "device_datum") == 1
 
 
+def test_a_statement_replaces_the_one_before_and_says_so(
+    database: DatabaseUrls, phones: list[Phone], rows: Rows
+) -> None:
+    state(database, phones[0], Datum.WGS84, {Source.WIFI: Datum.GCJ02, Source.GPS: Datum.WGS84})
+    state(database, phones[0], Datum.BD09)
+    query = "SELECT datum, source_datums, datum_stated_at FROM devices WHERE id = %s"
+    assert rows.all(query, phones[0].device_id) == [("bd09", {}, NOW)]
+    told = rows.all("SELECT detail FROM security_events WHERE kind = 'device_datum' ORDER BY id")
+    assert [detail for (detail,) in told] == [
+        {"datum": "wgs84", "wifi": "gcj02", "before": {"datum": "wgs84"}},
+        {"datum": "bd09", "before": {"datum": "wgs84", "wifi": "gcj02"}},
+    ]
+
+
 def test_nobody_states_it_for_another_tenant(database: DatabaseUrls, phones: list[Phone]) -> None:
     engine = make_engine(database.app, pool_size=1)
     factory = make_session_factory(engine)
@@ -170,6 +220,7 @@ def test_nobody_states_it_for_another_tenant(database: DatabaseUrls, phones: lis
         ):
             set_datum(
                 session,
+                CLOCK,
                 tenant_id=TENANT + 1,
                 device_id=phones[0].device_id,
                 datum=Datum.GCJ02,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from server.audit.aggregates import record_aggregate_look
 from server.audit.services import Purpose, record_looks
 from server.people.rules import Role
 from server.people.services import grant_role, revoke_grant
@@ -86,6 +87,44 @@ def test_security_events_are_said_in_words(office: Desk) -> None:
     assert {"sign_in", "role_granted", "device_enrolled"} <= kinds
 
 
+@pytest.fixture
+def _counted(office: Desk) -> None:
+    """The group's supervisor looked at a branch and at the company, another at their own."""
+    tenant, now = office.alpha, office.clock.now()
+    group, south = principal(tenant, "supervisor_group"), principal(tenant, "supervisor_south")
+    with office.transaction() as session:
+        for who, view, reach, people, purpose in (
+            (group, "distribution", str(tenant.units["north"]), 1_700, Purpose.LIVE_SUPERVISION),
+            (group, "distribution", "company", 0, Purpose.LIVE_SUPERVISION),
+            (south, "distribution_export", "own", 12, Purpose.EXPORT),
+        ):
+            record_aggregate_look(
+                session, who, purpose, view,
+                now=now, about_on=now.date(), reach=reach, people=people,
+            )  # fmt: skip
+
+
+@pytest.mark.usefixtures("_counted")
+def test_looks_at_counts_have_a_list_of_their_own(office: Desk) -> None:
+    browser = office.browser("auditor")
+    page = browser.text("/audit/counts")
+    assert "Looks at counts" in browser.text("/audit")
+    for shown in ("supervisor_group", "ALPHA-NORTH", "1,700", "the whole company", "rounded only",
+                  "supervisor_south", "their own units", "Export of a distribution"):  # fmt: skip
+        assert shown in page, shown
+    assert "supervisor_south" not in browser.text("/audit/counts?q=ALPHA-NORTH")
+    assert "supervisor_group" not in browser.text("/audit/counts?purpose=export")
+    assert "Nothing matches" in browser.text("/audit/counts?to=2026-10-02&from=2026-10-01")
+    exported = rows(browser, "/audit/counts?format=csv")
+    assert {(r["actor"], r["reach"], r["people"]) for r in exported} == {
+        ("supervisor_group", str(office.alpha.units["north"]), "1700"),
+        ("supervisor_group", "company", "0"),
+        ("supervisor_south", "own", "12"),
+    }
+    assert "list: counts" in browser.text("/audit/security?kind=audit_exported")
+    assert "Nobody looked" in office.browser("auditor", office.world.beta).text("/audit/counts")
+
+
 def test_who_audits_a_branch_reads_of_its_people_only(office: Desk) -> None:
     account = office.alpha.logins["manager_n2"].account_id
     with office.transaction() as session:
@@ -102,15 +141,17 @@ def test_who_audits_a_branch_reads_of_its_people_only(office: Desk) -> None:
         page = browser.text(path)
         assert "other_branch ALPHA-SOUTH" in page
         assert "employee ALPHA" not in page
-    for path in ("/audit/security", "/audit/security?format=csv"):
+    for path in ("/audit/security", "/audit/counts", "/audit/counts?format=csv"):
         page = browser.text(path)
         assert "your role covers a part of it" in page
         assert "Role granted" not in page
+        assert "1,700" not in page
+    assert "Role granted" not in browser.text("/audit/security?format=csv")
     with office.transaction() as session:
         revoke_grant(session, office.clock, tenant_id=office.alpha.id, grant_id=grant_id)
 
 
 @pytest.mark.parametrize("login", ["employee", "supervisor_group", "hr", "admin", "finance"])
 def test_nobody_else_reads_the_trail(office: Desk, login: str) -> None:
-    for path in ("/audit", "/audit/security", "/audit?format=csv"):
+    for path in ("/audit", "/audit/security", "/audit/counts", "/audit?format=csv"):
         assert office.browser(login).get(path).status_code == 403

@@ -243,6 +243,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/carriers/<uuid:provider_id>": _carrier_form(),
         "/carriers/consents/<uuid:employee_id>": {"given_on": "2026-11-17", "note": "sheet 12"},
         "/devices/bulk": {"text": "number,app\nE001,traccar\n"},
+        "/devices/<uuid:device_id>/datum": {"datum": "wgs84", "wifi": "gcj02"},
         "/devices/new": {"p": ids["employee_id"], "kind": "owntracks_ios", "label": "another"},
     }
     return bodies.get(rule, {})

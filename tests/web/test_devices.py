@@ -7,13 +7,16 @@ import re
 from datetime import timedelta
 from html import unescape
 from urllib.parse import unquote
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from geo.verdict import format_utc
 from server.broker.passwords import verify_password
 from server.db.engine import make_engine
+from server.db.geometry import point_sql
 from server.people.rules import DeviceKind
 from tests.factories.desk import NOON, Desk
 from web.devices import words
@@ -337,25 +340,122 @@ def test_a_file_that_is_none_says_why(office: Desk, content: str, sentence: str)
     assert sentence in answer.text
 
 
-def test_a_constant_offset_between_sources_is_told(office: Desk) -> None:
-    device = office.alpha.devices["other_team"].device_id
+def find_offset(office: Desk, device: UUID, **found: object) -> None:
+    """Let the daily check say something about a device."""
+    said = {
+        "source": "wifi", "against": "gps", "datum": "gcj02", "offset_m": 540.2,
+        "bearing_deg": 118.4, "pairs": 40, "places": 5, "agreeing": 0.97,
+        "checked_at": format_utc(office.clock.now()), **found,
+    }  # fmt: skip
     engine = make_engine(office.urls.ingest, pool_size=1)
     with engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO device_health (tenant_id, device_id, seen_at, datum_check)"
-                " VALUES (:tenant, :device, :at, :found)"
+                " VALUES (:tenant, :device, :at, :found) ON CONFLICT (tenant_id, device_id)"
+                " DO UPDATE SET datum_check = excluded.datum_check"
             ),
             {
                 "tenant": office.alpha.id,
                 "device": device,
                 "at": NOON,
-                "found": '{"source": "gps", "against": "cell", "offset_m": 540.2}',
+                "found": json.dumps(said),
             },
         )
     engine.dispose()
+
+
+def test_a_constant_offset_between_sources_is_told(office: Desk) -> None:
+    device = office.alpha.devices["other_team"].device_id
+    find_offset(office, device, source="gps", against="cell", datum=None)
     browser = office.browser("admin")
-    assert "Positions from gps stand 540 m off those from cell" in browser.text(
-        f"/devices/{device}"
-    )
+    page = unescape(browser.text(f"/devices/{device}"))
+    assert "Positions from “Satellites” stand 540 m off those from “Radio cells”" in page
     assert "Offset" in browser.text("/devices")
+    page = browser.text(f"/devices/{device}/datum")
+    assert "no known map datum" in page
+    assert "No statement makes the sources agree" in page
+    assert "Accept the proposal" not in page
+
+
+def test_a_proposed_datum_is_accepted_in_one_step_and_remembered(office: Desk) -> None:
+    device = office.alpha.devices["peer"].device_id
+    browser, path = office.browser("admin"), f"/devices/{device}/datum"
+    page = browser.text(path)
+    assert "nothing speaks for another map datum" in page
+    assert "Never changed" in page
+    assert "not rewritten" in page
+    find_offset(office, device)
+    page = unescape(browser.text(path))
+    assert "Proposal: WGS-84 (GPS) · Wi-Fi: GCJ-02 (AMap, Tencent)" in page
+    form = page.partition("Proposal: ")[2].partition("</form>")[0]
+    proposed = dict(re.findall(r'name="(\w+)" value="(\w+)"', form))
+    proposed.pop("csrf_token", None)
+    assert proposed == {"datum": "wgs84", "wifi": "gcj02"}
+    office.clock.advance(timedelta(minutes=1))
+    answer = browser.post(path, proposed)
+    assert answer.status_code == 303
+    page = unescape(browser.text(path))
+    assert "What the device sends from now on is converted so" in page
+    assert "Proposal" not in page
+    history = page.partition("History")[2]
+    assert "admin" in history
+    assert "Wi-Fi: GCJ-02" in history
+    assert "Map datum of a device stated" in office.browser("auditor").text("/audit/security")
+    assert browser.post(path, proposed).status_code == 303
+    assert "it was stated so already" in browser.text(path)
+    # What is found in positions that came after the statement is a new finding.
+    office.clock.advance(timedelta(minutes=1))
+    find_offset(office, device)
+    page = unescape(browser.text(path))
+    assert "540 m" in page
+    assert "No statement makes the sources agree" in page
+
+
+def test_a_datum_nobody_knows_is_refused(office: Desk) -> None:
+    device = office.alpha.devices["peer"].device_id
+    browser, path = office.browser("admin"), f"/devices/{device}/datum"
+    for form in ({}, {"datum": "mars"}, {"datum": "wgs84", "wifi": "mars"}):
+        assert browser.post(path, form).status_code == 400
+    page = office.browser("hr").text(path)
+    assert "State it" not in page
+
+
+def test_what_waited_on_the_phone_is_said(office: Desk) -> None:
+    device = office.alpha.devices["employee"]
+    engine = make_engine(office.urls.ingest, pool_size=1)
+    now = office.clock.now()
+    with engine.begin() as connection:
+        for minutes_ago, waited in ((200, 190), (150, 145), (3, 0)):
+            fixed_at = now - timedelta(minutes=minutes_ago)
+            connection.execute(
+                text(
+                    "INSERT INTO fixes (tenant_id, device_id, fixed_at, msg_key, employee_id,"
+                    " received_at, position, accuracy_m, source, flags, via, raw) VALUES"
+                    f" (:tenant, :device, :at, :key, :person, :came, {point_sql('24.9', '60.1')},"
+                    " 8, 'gps', 0, 'mqtt', '')"
+                ),
+                {
+                    "tenant": office.alpha.id,
+                    "device": device.device_id,
+                    "person": office.alpha.people["employee"],
+                    "at": fixed_at,
+                    "came": fixed_at + timedelta(minutes=waited),
+                    "key": minutes_ago,
+                },
+            )
+        connection.execute(
+            text(
+                "UPDATE device_health SET fixed_at = :at, seen_at = :now, arrived_at = :now,"
+                " late_at = :now WHERE device_id = :device"
+            ),
+            {"at": now - timedelta(minutes=150), "now": now, "device": device.device_id},
+        )
+    engine.dispose()
+    browser = office.browser("admin")
+    page = browser.text(f"/devices/{device.device_id}")
+    assert "Of 3 positions of the last hour 2 had waited on the phone" in page
+    assert "up to 3 h 10 min" in page
+    assert "2 h 30 min" in page
+    assert "the app does not tell" in page
+    assert "Old positions still arriving" in browser.text("/devices")

@@ -1,4 +1,4 @@
-"""Two lists for auditors, with filters in the address, pages and export."""
+"""Lists for auditors, with filters in the address, pages and export."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,11 +11,13 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from server.audit.queries import (
+    CountRow,
     LookRow,
     SecurityRow,
     TrailFilter,
     TrailPage,
     kinds_of_events,
+    list_aggregate_looks,
     list_looks,
     list_security_events,
     look_day,
@@ -27,7 +29,7 @@ from server.http.markers import policy
 from server.people.policy import local_date, units_in_scope, was_in_scope
 from server.people.queries import units
 from server.people.rules import Action
-from web.audit.words import detail_words, kind_words
+from web.audit.words import COUNT_VIEWS, detail_words, kind_words
 from web.params import date_or_none
 from web.people.looks import PURPOSES, VIEWS
 from web.tables import TableState, csv_response
@@ -103,6 +105,41 @@ def security() -> str | Response:
         kinds=[(kind, kind_words(kind)) for kind in kinds],
         kind_words=kind_words,
         detail_words=detail_words,
+        whole=whole,
+        filtered=bool(table.q or table.filters),
+    )
+
+
+@blueprint.get("/audit/counts")
+@policy(Action.VIEW_AUDIT)
+def counts() -> str | Response:
+    """List who looked at how many people were where.
+
+    A count may be of any unit or of the whole company: who audits a part of it gets no row,
+    and is told so.
+    """
+    table = _table("purpose")
+    kind = table.filters.get("purpose", "")
+    wanted = _wanted(table, kind if kind in set(Purpose) else "")
+    tenant_id = principal().tenant_id
+    with transaction() as session:
+        whole = _covers_everything(session)
+        page: TrailPage[CountRow] = TrailPage([], 0)
+        if whole and request.args.get("format") == "csv":
+            return _counts_csv(
+                session,
+                lambda part: list_aggregate_looks(session, tenant_id=tenant_id, wanted=part),
+                wanted,
+            )
+        if whole:
+            page = list_aggregate_looks(session, tenant_id=tenant_id, wanted=wanted)
+    return render_template(
+        "audit/counts.html",
+        table=table,
+        page=page,
+        first_on=_first_on(table),
+        purposes=PURPOSES,
+        views=COUNT_VIEWS,
         whole=whole,
         filtered=bool(table.q or table.filters),
     )
@@ -184,6 +221,25 @@ def _events_csv(
             (
                 *(r.at.isoformat(), r.kind, r.actor_name, r.about, r.subject),
                 *(detail_words(r.detail), r.actor_id),
+            )
+            for r in rows
+        ],
+    )
+
+
+def _counts_csv(
+    session: Session, read: Callable[[TrailFilter], TrailPage[CountRow]], wanted: TrailFilter
+) -> Response:
+    rows = list(_all(read, wanted))
+    _note_export(session, "counts", len(rows))
+    header = ("at", "actor", "purpose", "view", "about_on", "reach", "unit", "people")
+    return csv_response(
+        "looks-at-counts",
+        (*header, "actor_account"),
+        [
+            (
+                *(r.at.isoformat(), r.actor_name, r.purpose, r.view, r.about_on),
+                *(r.reach, r.unit, r.people, r.actor_id),
             )
             for r in rows
         ],

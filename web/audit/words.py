@@ -34,6 +34,15 @@ KINDS: Mapping[str, LazyString] = {
 }
 
 
+COUNT_VIEWS: Mapping[str, LazyString] = {
+    "distribution": _l("Distribution"),
+    "distribution_areas": _l("Drawn areas"),
+    "distribution_export": _l("Export of a distribution"),
+    "live_cells": _l("Live map"),
+}
+"""Where counts of people were shown."""
+
+
 def kind_words(kind: str) -> str:
     """Return what a kind of event means, its own words when nobody named it."""
     return str(KINDS.get(kind) or kind.replace("_", " "))

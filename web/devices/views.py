@@ -16,6 +16,7 @@ from server.errors import Conflict, NotFound
 from server.http.context import now, principal, runtime, transaction
 from server.http.limits import bucket
 from server.http.markers import policy, public
+from server.people.datums import datum_statement
 from server.people.policy import employees_in_scope, scoped_employee
 from server.people.provisioning import ENCRYPTS, Setup
 from server.people.queries import device_in_scope, people
@@ -31,7 +32,13 @@ from server.people.services import (
 )
 from server.posts.queries import duty_windows
 from server.tracking.phone_rules import Condition, Health, health_of
-from server.tracking.queries import DeviceHealthView, device_health, ledger, quarantine
+from server.tracking.queries import (
+    DeviceHealthView,
+    delivery,
+    device_health,
+    ledger,
+    quarantine,
+)
 from web.choices import person_choices
 from web.devices import words
 from web.devices.scope import only
@@ -105,10 +112,14 @@ def show(device_id: UUID) -> str:
         today = now().date()
         days = ledger(session, mine, first_on=today - timedelta(days=_LEDGER_DAYS), last_on=today)
         refused = quarantine(session, mine, since_at=now() - timedelta(days=30))
+        arrived = delivery(session, tenant_id=viewer.tenant_id, device_id=device_id, now=now())
+        stated = datum_statement(session, tenant_id=viewer.tenant_id, device_id=device_id)
     return render_template(
         "devices/show.html",
         device=view,
         encrypted=device.encrypted,
+        delivery=arrived,
+        stated=stated,
         health=state,
         app=words.APPS.get(view.kind, view.kind),
         words=words,

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from web.datums import DATUMS
+
 CONDITIONS: Mapping[str, tuple[LazyString, str]] = {
     "ok": (_l("Reports"), "ok"),
+    "arriving": (_l("Old positions still arriving"), "info"),
     "idle": (_l("Off duty"), "mute"),
     "never": (_l("Never seen"), "info"),
     "silent": (_l("Silent"), "warn"),
@@ -114,6 +117,26 @@ TROUBLES: Mapping[str, LazyString] = {
     "no_refresh": _l("Background refresh is off for the app."),
 }
 """What a phone says stands in the way."""
+
+SOURCES: Mapping[str, LazyString] = {
+    "gps": _l("Satellites"),
+    "wifi": _l("Wi-Fi"),
+    "cell": _l("Radio cells"),
+    "lbs": _l("The carrier or a service"),
+    "unknown": _l("Not told"),
+}
+
+
+def statement_words(told: Mapping[str, str]) -> str:
+    """Return a statement of datums in words: that of the device, then those that differ."""
+    parts = [str(DATUMS.get(told.get("datum", ""), "—"))]
+    parts += [
+        f"{SOURCES[source]}: {DATUMS.get(datum, datum)}"
+        for source, datum in sorted(told.items())
+        if source in SOURCES
+    ]
+    return " · ".join(parts)
+
 
 ROW_ERRORS: Mapping[str, LazyString] = {
     "no_number": _l("No staff number"),

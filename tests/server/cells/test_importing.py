@@ -124,6 +124,10 @@ def test_a_file_is_imported_as_it_is(tables: Tables) -> None:
         file_of(row(1), row(2, lon=113.84), row(3, area=12, lon=114.5)), progress=told.append
     )
     assert (done.rows, done.cells, done.areas, done.rejected) == (3, 3, 2, {})
+    with unit_of_work(tables.app, tenant_id=TENANT) as session:
+        (source,) = queries.list_sources(session)
+    lte = queries.NetworkName("lte", 460, 0)
+    assert source.networks == (queries.NetworkCells(network=lte, cells=3, areas=2),)
     assert told[-1].rows == 3
     assert tables.rows()[0] == (
         network_code(Radio.LTE, mcc=460, mnc=0), 1, 9_711, 113.83, 22.60, 420.0, 60, False,

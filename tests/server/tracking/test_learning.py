@@ -10,7 +10,7 @@ from geo.cell_identity import Radio
 from geo.cells import CellPlace, CellSeen
 from geo.distance import LocalPlane, geodesic_m
 from geo.fix import QualityFlag
-from server.cells.queries import cells_version, locate
+from server.cells.queries import NetworkName, cells_version, learned_networks, locate
 from server.db.session import unit_of_work
 from server.tracking.learning import Learned, learn_from_reports
 from tests.factories.company import LAT_DEG, LON_DEG, Company
@@ -76,6 +76,11 @@ def test_a_cell_met_by_enough_people_on_enough_days_becomes_known(
         meet(acme, phone, cell=3, days=1)
     assert learn(acme) == Learned(learned=1, forgotten=0, undecided=2)
     assert known(acme) == [(1, 3, 3)]
+    with acme.transaction() as session:
+        (found,), counted_at = learned_networks(session, tenant_id=acme.tenant_id)
+        assert learned_networks(session, tenant_id=acme.tenant_id + 1) == ([], None)
+    assert (found.network, found.cells) == (NetworkName("lte", 460, 0), 1)
+    assert (found.waits, counted_at) == ({"few_devices": 1, "few_days": 1}, acme.clock.now())
     found = place_of(acme, 1)
     away_m = geodesic_m(
         lon1_deg=LON_DEG, lat1_deg=LAT_DEG, lon2_deg=found.lon_deg, lat2_deg=found.lat_deg

@@ -33,6 +33,7 @@ class Phone:
     charging: bool | None = None
     mode: str | None = "move"
     lost_at: datetime | None = None
+    late_at: datetime | None = None
     status: dict[str, Any] | None = None
 
 
@@ -58,6 +59,11 @@ def silent(minutes: float) -> dict[str, Any]:
         ({"fixed_at": ago(45)}, NINE, Condition.NO_FIX),
         ({"fixed_at": None}, NINE, Condition.NO_FIX),
         ({"fixed_at": ago(20)}, NINE, Condition.SILENT),
+        # It is behind, not blind: what it kept is on its way.
+        ({"fixed_at": ago(300), "late_at": ago(1)}, NINE, Condition.ARRIVING),
+        ({"fixed_at": ago(2), "late_at": ago(1)}, NINE, Condition.OK),
+        (silent(60) | {"late_at": ago(60)}, NINE, Condition.KILLED),
+        ({"fixed_at": ago(300), "late_at": ago(1)}, None, Condition.IDLE),
         # An app that sends radio cells only has no positions of its own.
         ({"fixed_at": None, "kind": "network_survey"}, NINE, Condition.OK),
         ({"fixed_at": None, "kind": "network_survey", "seen_at": ago(40)}, NINE, Condition.KILLED),

@@ -21,6 +21,7 @@ from server.tracking.models import Via
 from server.tracking.queries import (
     LiveStatus,
     day,
+    delivery,
     device_health,
     evidence_fixes,
     fixes_of_day,
@@ -280,6 +281,34 @@ def test_devices_tell_their_health_and_no_position(
     assert (first.device_id, first.battery_pct, first.fixed_at) == (spoke.device_id, 41, NINE)
     assert (second.device_id, second.seen_at) == (mute.device_id, None)
     assert not {"lon", "lat", "position"} & set(asdict(first))
+
+
+def test_what_waited_on_a_phone_is_told_by_its_age(
+    acme: Company, statement_counter: Counter
+) -> None:
+    who = phone(acme)
+    who.send([who.fix(NINE + minutes(n)) for n in range(3)])
+    who.send([who.fix(NINE + minutes(10 + n), late=minutes(70 - n)) for n in range(5)])
+    with acme.transaction() as session:
+        (health,) = device_health(session, everybody())
+        assert (health.fixed_at, health.arrived_at) == (NINE + minutes(14), NINE + minutes(80))
+        assert health.late_at == NINE + minutes(80)
+        session.execute(text("SELECT 1"))
+        with statement_counter(acme.app) as seen:
+            found = delivery(
+                session, tenant_id=acme.tenant_id, device_id=who.device_id, now=NINE + minutes(90)
+            )
+        assert seen.count == 1
+    assert (found.fixes, found.late) == (5, 5)
+    assert (found.longest_s, found.reached_at) == (70 * 60.0, NINE + minutes(14))
+    who.send([who.fix(NINE + minutes(89))])
+    with acme.transaction() as session:
+        (health,) = device_health(session, everybody())
+        found = delivery(
+            session, tenant_id=acme.tenant_id, device_id=who.device_id, now=NINE + minutes(200)
+        )
+    assert (health.arrived_at, health.late_at) == (NINE + minutes(89), NINE + minutes(80))
+    assert (found.fixes, found.late, found.longest_s, found.reached_at) == (0, 0, None, None)
 
 
 def test_counts_and_refusals_without_what_was_said(acme: Company) -> None:
