@@ -77,10 +77,10 @@ def test_a_cell_met_by_enough_people_on_enough_days_becomes_known(
     assert learn(acme) == Learned(learned=1, forgotten=0, undecided=2)
     assert known(acme) == [(1, 3, 3)]
     with acme.transaction() as session:
-        (found,), counted_at = learned_networks(session, tenant_id=acme.tenant_id)
+        (lte_cells,), counted_at = learned_networks(session, tenant_id=acme.tenant_id)
         assert learned_networks(session, tenant_id=acme.tenant_id + 1) == ([], None)
-    assert (found.network, found.cells) == (NetworkName("lte", 460, 0), 1)
-    assert (found.waits, counted_at) == ({"few_devices": 1, "few_days": 1}, acme.clock.now())
+    assert (lte_cells.network, lte_cells.cells) == (NetworkName("lte", 460, 0), 1)
+    assert (lte_cells.waits, counted_at) == ({"few_devices": 1, "few_days": 1}, acme.clock.now())
     found = place_of(acme, 1)
     away_m = geodesic_m(
         lon1_deg=LON_DEG, lat1_deg=LAT_DEG, lon2_deg=found.lon_deg, lat2_deg=found.lat_deg
