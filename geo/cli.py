@@ -22,7 +22,7 @@ from geo.gaps import Window
 from geo.geofence import Geofence
 from geo.offpost import OffPostInterval, detect_off_post
 from geo.policy import Policy
-from geo.presence import PresenceInterval, detect_presence
+from geo.presence import PresenceInterval, State, crossings, detect_presence
 from geo.quality import flag_series
 from geo.roads import Profile, Roads
 from geo.trajectory import Segment, Trajectory, Trip, reconstruct_day, segment_to_json
@@ -170,7 +170,9 @@ def presence(
 
     FILE is .jsonl (OwnTracks), .csv, .gpx or .plt, also .gz; - reads standard input.
     Times are UTC, positions WGS-84 longitude and latitude in degrees, lengths metres,
-    durations seconds.
+    durations seconds. Each duty window is a shift: it settles anew, and has a break budget of
+    its own. A crossing of the edge is listed where it was seen; with unknown between inside
+    and outside it was not.
     """
     policy = read_policy(policy_file)
     fence = Geofence.from_geojson(read_json(post_file))
@@ -194,6 +196,7 @@ def presence(
         {
             "intervals": [_observed(i) for i in seen.intervals],
             "off_post": [_absence(a, columns, index, fence) for a in absences],
+            "crossings": [asdict(c) for c in crossings(seen)],
             "gaps": [asdict(g) for g in seen.gaps],
             "coverage": round(seen.coverage, 4),
             "as_of": now,
@@ -292,6 +295,7 @@ def _path(trip: Trip, day: Trajectory) -> list[list[float]]:
 def _absence(
     absence: OffPostInterval, columns: FixArray, index: Mapping[str, int], fence: Geofence
 ) -> dict[str, Any]:
+    breaks = absence.evidence.inputs.get("breaks")
     fixes = []
     for i in (index[key] for key in absence.fix_keys):
         lon, lat = float(columns.lon_deg[i]), float(columns.lat_deg[i])
@@ -316,13 +320,15 @@ def _absence(
         "confidence": absence.confidence,
         "reasons": absence.reasons,
         "fixes": fixes,
-    }
+    } | ({"breaks": breaks} if breaks else {})
 
 
 def _observed(interval: PresenceInterval) -> dict[str, Any]:
-    """Name the inference only where there is one."""
+    """Name the inference only where there is one, and the probability where somebody looked."""
     span = {"state": interval.state, "start": interval.start, "end": interval.end}
-    return span | ({"inferred": True} if interval.inferred else {})
+    if interval.inferred:
+        return span | {"inferred": True}
+    return span if interval.state is State.UNKNOWN else span | {"probability": interval.probability}
 
 
 def write_answer(answer: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Off-post intervals: on duty, outside the post, not excused, and proven by fixes."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -8,20 +7,17 @@ from typing import Final
 
 import numpy as np
 
+from geo.breaks import Span, charge_breaks, expected_spans, used_s
 from geo.distance import FloatArray, consecutive_m
 from geo.fix import BoolArray, FixArray, IntArray, from_epoch_s, to_epoch_s
 from geo.gaps import Window, known_fixes
 from geo.geofence import Geofence
 from geo.policy import OffPostPolicy
 from geo.presence import Presence, PresenceInterval, State
-from geo.sides import INSIDE, OUTSIDE, UNDECIDED, Sides, judge_sides
+from geo.sides import INSIDE, OUTSIDE, UNDECIDED, Sides, chance_outside, judge_sides
 from geo.verdict import Evidence
 
 RULE: Final = "off_post"
-_SIGMAS_PER_68_PERCENT: Final = 1.5096
-"""Radius that holds 68 % of a round normal error, in standard deviations of one axis."""
-
-_Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +59,14 @@ def detect_off_post(
     policy: OffPostPolicy,
     as_of: datetime,
     policy_version: str = "",
+    breaks: Sequence[Window] | None = None,
 ) -> tuple[OffPostInterval, ...]:
     """Find absences that last and are not excused.
 
     An absence runs from the first credible fix outside, not earlier than ``settle_s`` after
-    the duty start, and needs ``min_outside_s`` between its start and a later fix outside.
-    Silence proves nothing: an absence ends with its last fix outside when no fix follows.
+    the duty start nor before the break budget is used up (`geo.breaks`), and needs
+    ``min_outside_s`` between its start and a later fix outside. Silence proves nothing: an
+    absence ends with its last fix outside when no fix follows.
 
     Parameters
     ----------
@@ -80,17 +78,22 @@ def detect_off_post(
     policy : thresholds in metres and seconds.
     as_of : as for `geo.presence.detect_presence`.
     policy_version : copied into the evidence.
+    breaks : what the budget of the shift bears, from `geo.breaks.charge_breaks`; left out,
+        each duty window is a shift with a budget of its own.
 
     Returns
     -------
     Disjoint intervals in time order, a pure function of the set of fixes. O(n log n).
     """
-    allowed = sorted((to_epoch_s(w.start), to_epoch_s(w.end)) for w in excused)
+    allowed = tuple(excused)
     found: list[OffPostInterval] = []
     for window in duty:
-        expected = _subtract(
-            (to_epoch_s(window.start) + policy.settle_s, to_epoch_s(window.end)), allowed
+        borne = (
+            charge_breaks(presence, window, excused=allowed, policy=policy)
+            if breaks is None
+            else breaks
         )
+        expected = expected_spans(window, [*allowed, *borne], policy=policy)
         seen = known_fixes(fixes, window, policy=presence.policy, as_of=as_of)
         sides = judge_sides(seen, fence, policy=presence.policy)
         for interval in presence.intervals:
@@ -101,21 +104,9 @@ def detect_off_post(
                     interval, span, window, sides=sides, size_m=fence.size_m, as_of=as_of
                 )
                 if absence is not None:
-                    verdict = absence.judge(policy, presence, policy_version)
+                    verdict = absence.judge(policy, presence, policy_version, borne)
                     found += [verdict] if verdict is not None else []
     return tuple(found)
-
-
-def _subtract(span: _Span, holes: Sequence[_Span]) -> list[_Span]:
-    """Parts of a span that no hole covers; holes are sorted by start."""
-    parts = []
-    at, end = span
-    for low, high in holes:
-        if low > at:
-            parts.append((at, min(low, end)))
-        at = max(at, high)
-    parts.append((at, end))
-    return [(low, high) for low, high in parts if low < high]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +116,7 @@ class _Absence:
     ``size_m`` is the radius of the post, of a polygon that of a circle of its area.
     """
 
-    span: _Span
+    span: Span
     ended: str
     sides: Sides
     size_m: float
@@ -136,7 +127,7 @@ class _Absence:
     def within(
         cls,
         interval: PresenceInterval,
-        span: _Span,
+        span: Span,
         window: Window,
         *,
         sides: Sides,
@@ -165,7 +156,11 @@ class _Absence:
         )
 
     def judge(
-        self, policy: OffPostPolicy, presence: Presence, policy_version: str
+        self,
+        policy: OffPostPolicy,
+        presence: Presence,
+        policy_version: str,
+        breaks: Sequence[Window],
     ) -> OffPostInterval | None:
         """Verdict on this stretch, or ``None`` when it is too short or too weakly proven."""
         times = self.sides.fixes.epoch_s[self.proof]
@@ -203,8 +198,10 @@ class _Absence:
                 rule=RULE,
                 policy_version=policy_version,
                 thresholds={"presence": asdict(presence.policy), "off_post": asdict(policy)},
-                inputs={"fixes": fix_keys, "fix_count": len(self.proof)},
-                figures={**figures, "coverage": round(presence.coverage, 4)},
+                inputs={"fixes": fix_keys, "fix_count": len(self.proof)}
+                | ({"breaks": tuple(breaks)} if breaks else {}),
+                figures={**figures, "coverage": round(presence.coverage, 4)}
+                | ({"break_used_s": used_s(breaks)} if breaks else {}),
                 reasons=reasons,
             ),
             **figures,
@@ -239,9 +236,9 @@ class _Absence:
 
     def _confidence(self, times: FloatArray, policy: OffPostPolicy) -> FloatArray:
         """Confidence after each proving fix: mean probability, less the share of doubtful fixes."""
-        sigma = self.sides.accuracy_m[self.proof] / _SIGMAS_PER_68_PERCENT
-        outward = self.sides.distance_m[self.proof] / np.maximum(sigma, 0.1)
-        chance = np.array([0.5 * (1.0 + math.erf(z / math.sqrt(2.0))) for z in outward.tolist()])
+        chance = chance_outside(
+            self.sides.distance_m[self.proof], self.sides.accuracy_m[self.proof]
+        )
         count = np.arange(1, len(times) + 1)
         doubts = np.searchsorted(self.doubtful, times, side="right")
         confidence = np.cumsum(chance) / (count + doubts)

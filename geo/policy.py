@@ -139,6 +139,8 @@ class PresencePolicy:
     """So many credible fixes outside, with none inside between them, make an exit."""
     exit_hold_s: float = 60.0
     """... over at least this time; the exit then counts from the first of them."""
+    edge_hold_s: float = 180.0
+    """Inside, but within the edge, counts as long as this: errors last for minutes."""
     max_gap_s: float = 900.0
     """Longer silence is unknown, from the last fix on."""
     bridge_max_s: float = 1_800.0
@@ -157,6 +159,8 @@ class OffPostPolicy:
     min_outside_s: float = 600.0
     settle_s: float = 0.0
     """Grace after each duty start."""
+    break_budget_s: float = 0.0
+    """So much time outside a shift allows altogether, used in time order."""
     min_fixes: int = 2
     """So many fixes outside, two of them at one place, prove an absence ..."""
     lone_fixes: int = 3

@@ -1,5 +1,6 @@
 """On which side of a fence each fix shows the person, if it shows anything."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,8 @@ from geo.trackpoints import displaced
 INSIDE: Final = -1
 UNDECIDED: Final = 0
 OUTSIDE: Final = 1
+_SIGMAS_PER_68_PERCENT: Final = 1.5096
+"""Radius that holds 68 % of a round normal error, in standard deviations of one axis."""
 _EDGE_SHARE: Final = 0.25
 """On the inner side the edge of a small place is no wider than this part of its radius."""
 
@@ -30,6 +33,7 @@ class Sides:
     margin_m : ``(n,)`` metres by which the fix clears the limit for outside; above 0 is outside.
     side : ``(n,)`` `INSIDE`, `UNDECIDED` or `OUTSIDE`.
     deep : ``(n,)`` farther inside than the edge is wide.
+    clear : ``(n,)`` deep, and by more than the accuracy credited: the mirror of `OUTSIDE`.
     coarse : ``(n,)`` the fix decides only when its whole circle lies on one side.
     evidence : ``(n,)`` the fix keeps or changes the state. The others are as good as silence.
     """
@@ -40,6 +44,7 @@ class Sides:
     margin_m: FloatArray
     side: IntArray
     deep: BoolArray
+    clear: BoolArray
     coarse: BoolArray
     evidence: BoolArray
 
@@ -77,7 +82,24 @@ def judge_sides(fixes: FixArray, fence: Geofence, *, policy: PresencePolicy) -> 
     ] = False
     edge_m = min(edge_buffer_m(fence, policy=policy), _EDGE_SHARE * fence.size_m)
     deep = (side == INSIDE) & (distance <= -edge_m)
-    return Sides(fixes, distance, accuracy, margin, side, deep, coarse, usable)
+    clear = (side == INSIDE) & (distance + credit <= -edge_m)
+    return Sides(fixes, distance, accuracy, margin, side, deep, clear, coarse, usable)
+
+
+def chance_outside(distance_m: FloatArray, accuracy_m: FloatArray) -> FloatArray:
+    """Probability that a person was outside a long straight edge, of each fix on its own.
+
+    Parameters
+    ----------
+    distance_m : ``(n,)`` signed distance to the edge, negative inside.
+    accuracy_m : ``(n,)`` radius of 68 % of a round normal error.
+
+    Returns
+    -------
+    ``(n,)``, 0 to 1; a half on the edge. O(n).
+    """
+    outward = distance_m / np.maximum(accuracy_m / _SIGMAS_PER_68_PERCENT, 0.1)
+    return np.array([0.5 * (1.0 + math.erf(z / math.sqrt(2.0))) for z in outward.tolist()])
 
 
 def credible(fixes: FixArray, *, policy: PresencePolicy) -> BoolArray:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from geo.fix import Fix, FixArray, Source
 from geo.gaps import GapCause, GapSign, Window, detect_gaps
 from geo.policy import PresencePolicy
-from geo.presence import State, detect_presence
+from geo.presence import CrossingKind, State, crossings, detect_presence
 from tests.geo.scenes import DUTY, FENCE, NINE, fix, judge, minute, minutes_in, stay
 from tests.geo.test_offpost import scene
 
@@ -151,3 +151,97 @@ def test_a_fix_just_inside_starts_the_count_of_an_absence_again() -> None:
     window = (Window(NINE, minute(14)),)
     assert len(judge(away, duty=window)[1]) == 1
     assert judge(grazed, duty=window)[1] == ()
+
+
+def passing(*fixes: Fix) -> list[tuple[CrossingKind, float]]:
+    presence, _ = judge(fixes, duty=(Window(NINE, minute(60)),))
+    return [(c.kind, (c.at - NINE).total_seconds()) for c in crossings(presence)]
+
+
+def line(*parts: tuple[float, float, float], every_s: float = 5.0) -> list[Fix]:
+    """Fixes of somebody so many metres east of the middle from one second to another."""
+    made = []
+    for start_s, end_s, east_m in parts:
+        count = round((end_s - start_s) / every_s)
+        made += [fix((start_s + i * every_s) / 60, east_m, accuracy_m=8.0) for i in range(count)]
+    return made
+
+
+def test_an_excursion_counts_from_a_minute_on_in_both_directions() -> None:
+    leave, enter = CrossingKind.LEAVE, CrossingKind.ENTER
+    assert passing(*line((0, 600, 70), (600, 655, 132), (655, 1200, 70))) == []
+    out = line((0, 600, 70), (600, 665, 132), (665, 1200, 70))
+    assert passing(*out) == [(leave, 600), (enter, 665)]
+    assert passing(*line((0, 600, 132), (600, 655, 70), (655, 1200, 132))) == []
+    back = line((0, 600, 132), (600, 665, 70), (665, 1200, 132))
+    assert passing(*back) == [(enter, 600), (leave, 665)]
+
+
+def test_walking_along_the_edge_is_neither_leaving_nor_coming_back() -> None:
+    edge = [(600 + 20 * i, 620 + 20 * i, 100 + (18 if i % 2 else -18)) for i in range(8)]
+    assert passing(*line((0, 600, 70), *edge, (760, 1200, 70))) == []
+    assert passing(*line((0, 600, 132), *edge, (760, 1200, 132))) == []
+
+
+def test_staying_just_inside_the_edge_is_a_return_after_three_minutes() -> None:
+    short = line((0, 600, 132), (600, 770, 92), (770, 1200, 132))
+    assert passing(*short) == []
+    long = line((0, 600, 132), (600, 790, 92), (790, 1200, 132))
+    assert passing(*long) == [(CrossingKind.ENTER, 600), (CrossingKind.LEAVE, 790)]
+
+
+def test_a_rare_fix_well_inside_is_believed_until_the_next_one_outside() -> None:
+    out, back = [fix(m, 300) for m in range(0, 21, 5)], [fix(m, 300) for m in range(30, 60, 5)]
+    presence, _ = judge([*out, fix(25, 0), *back], duty=(Window(NINE, minute(60)),))
+    assert [(i.state, i.start) for i in presence.intervals] == [
+        (State.OUTSIDE, NINE),
+        (State.UNKNOWN, minute(25)),
+        (State.OUTSIDE, minute(30)),
+    ]
+    live, _ = judge([*out, fix(25, 0)], duty=(Window(NINE, minute(60)),), as_of=minute(26))
+    assert live.intervals[-1].state is State.INSIDE
+
+
+def test_a_return_that_falls_silent_is_unknown_from_its_first_fix() -> None:
+    fixes = line((0, 1200, 300), (1200, 1240, 0))
+    presence, found = judge(fixes, duty=(Window(NINE, minute(60)),))
+    assert [(i.state, i.start) for i in presence.intervals] == [
+        (State.OUTSIDE, NINE),
+        (State.UNKNOWN, minute(20)),
+    ]
+    assert [(a.end, a.reasons) for a in found] == [(minute(20), ("returned",))]
+    stayed, _ = judge([*fixes, fix(45, 0)], duty=(Window(NINE, minute(60)),))
+    assert [(i.state, i.inferred) for i in stayed.intervals] == [
+        (State.OUTSIDE, False),
+        (State.INSIDE, False),
+        (State.INSIDE, True),
+        (State.INSIDE, False),
+    ]
+
+
+def test_a_crossing_that_fell_into_silence_is_none() -> None:
+    assert passing(*line((0, 600, 0)), *line((1800, 2400, 300))) == []
+
+
+def test_probability_follows_distance_and_accuracy() -> None:
+    def of(east_m: float, accuracy_m: float) -> float:
+        fixes = [fix(m, east_m, accuracy_m=accuracy_m) for m in range(10)]
+        presence, _ = judge(fixes, duty=(Window(NINE, minute(10)),))
+        (interval,) = presence.intervals
+        assert interval.probability is not None
+        return interval.probability
+
+    assert of(0.0, 12.0) > 0.999
+    assert of(160.0, 12.0) > 0.999
+    assert 0.8 < of(92.0, 12.0) < 0.9
+    assert of(0.0, 150.0) < of(0.0, 80.0) < of(0.0, 30.0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(scene)
+def test_what_was_seen_has_a_probability_and_nothing_else(fixes: list[Fix]) -> None:
+    presence, _ = judge(fixes)
+    for interval in presence.intervals:
+        seen = interval.state is not State.UNKNOWN and not interval.inferred
+        assert (interval.probability is not None) == seen
+        assert interval.probability is None or 0.0 <= interval.probability <= 1.0
