@@ -1,4 +1,4 @@
-"""Findings with their life, and reviews by people."""
+"""Findings with their life, what they said before, and reviews by people."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base
 from server.db.types import CreatedAt, EnumText, Id, Json, TenantId, UtcDateTime
-from server.findings.rules import FindingKind, FindingState, ReviewAction
+from server.findings.rules import ChangeKind, FindingKind, FindingState, ReviewAction
 
 
 class Finding(Base):
@@ -45,6 +45,33 @@ class Finding(Base):
     retracted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revision: Mapped[int] = mapped_column(server_default="1")
     evidence: Mapped[Json]
+
+
+class FindingRevision(Base):
+    """What a finding said until late data or the course of things changed it; never edited.
+
+    `change` is what ended it, and `revision` the number under which it said so.
+    """
+
+    __tablename__ = "finding_revisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "finding_id"],
+            ["findings.tenant_id", "findings.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    tenant_id: Mapped[TenantId]
+    finding_id: Mapped[UUID] = mapped_column(primary_key=True)
+    revision: Mapped[int] = mapped_column(primary_key=True)
+    change: Mapped[ChangeKind] = mapped_column(EnumText(ChangeKind))
+    state: Mapped[FindingState] = mapped_column(EnumText(FindingState))
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    evidence: Mapped[Json]
+    replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Review(Base):

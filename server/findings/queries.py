@@ -1,7 +1,7 @@
 """Lists of findings and the one with its evidence card; every read names whose it may be."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,12 +15,15 @@ from server.db import tables
 from server.errors import NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
-from server.findings.rules import FindingKind, FindingState, ReviewAction
+from server.findings.rules import ChangeKind, FindingKind, FindingState, ReviewAction
 from server.findings.store import Scope
+from server.findings.versions import Difference, Said, Version, versions_of
 from server.people.policy import was_in_scope
 from server.people.rules import Action, Principal
 
 __all__ = [
+    "ChangeKind",
+    "Difference",
     "FindingDetail",
     "FindingFilter",
     "FindingKind",
@@ -32,6 +35,7 @@ __all__ = [
     "ReviewState",
     "ReviewView",
     "Scope",
+    "Version",
     "findings_in_scope",
     "findings_of_person",
     "get_finding",
@@ -135,7 +139,7 @@ class ReviewView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingDetail:
-    """One finding with its evidence card and everything people said of it, oldest first.
+    """One finding with its evidence card, its versions and what people said, oldest first.
 
     `evidence` is plain JSON: `rule`, `algorithm_version`, `policy_version`, `thresholds`,
     `inputs` (fix keys, post version, roster entry, excusals), `figures` (duration, farthest
@@ -149,6 +153,7 @@ class FindingDetail:
     retracted_at: datetime | None
     evidence: dict[str, Any]
     reviews: list[ReviewView]
+    versions: list[Version]
 
 
 def findings_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
@@ -191,7 +196,7 @@ def list_findings(session: Session, scope: Scope, *, wanted: FindingFilter) -> F
 
 
 def get_finding(session: Session, scope: Scope, finding_id: UUID) -> FindingDetail:
-    """Return one finding with its evidence and reviews. Two statements.
+    """Return one finding with its evidence, versions and reviews. Three statements.
 
     Raises
     ------
@@ -206,13 +211,14 @@ def get_finding(session: Session, scope: Scope, finding_id: UUID) -> FindingDeta
         .where(Review.tenant_id == found.tenant_id, Review.finding_id == finding_id)
         .order_by(Review.at, Review.id)
     )
-    return _detail(row, reviews)
+    said = store.load_replaced(session, Finding.id == finding_id)[finding_id]
+    return _detail(row, reviews, said)
 
 
 def findings_of_person(session: Session, employee_id: UUID) -> list[FindingDetail]:
     """Return everything concluded of one person, with evidence and reviews, oldest first.
 
-    Retracted findings included. Two statements; for the person concerned.
+    Retracted findings included. Three statements; for the person concerned.
     """
     mine = Finding.employee_id == employee_id
     rows = session.execute(_query(mine).order_by(Finding.starts_at, Finding.id)).all()
@@ -227,10 +233,11 @@ def findings_of_person(session: Session, employee_id: UUID) -> list[FindingDetai
         .order_by(Review.at, Review.id)
     ):
         said[review.finding_id].append(review)
-    return [_detail(row, said[row[0].id]) for row in rows]
+    before = store.load_replaced(session, mine)
+    return [_detail(row, said[row[0].id], before[row[0].id]) for row in rows]
 
 
-def _detail(row: Row[Any], reviews: Iterable[Review]) -> FindingDetail:
+def _detail(row: Row[Any], reviews: Iterable[Review], before: Sequence[Said]) -> FindingDetail:
     found: Finding = row[0]
     return FindingDetail(
         row=_row(row),
@@ -242,6 +249,17 @@ def _detail(row: Row[Any], reviews: Iterable[Review]) -> FindingDetail:
             ReviewView(action=r.action, reason=r.reason, account_name=r.account_name, at=r.at)
             for r in reviews
         ],
+        versions=versions_of([*before, _said(found)], raised_at=found.raised_at),
+    )
+
+
+def _said(found: Finding) -> Said:
+    return Said(
+        revision=found.revision,
+        state=found.state,
+        starts_at=found.starts_at,
+        ends_at=found.ends_at,
+        evidence=found.evidence,
     )
 
 

@@ -76,8 +76,8 @@ def sync_findings(
 
     Returns
     -------
-    Changes, and which finding each draft is. Three statements at most, whatever the number
-    of days.
+    Changes, and which finding each draft is. Four statements at most, whatever the number
+    of days. What a change replaces is kept (`finding_revisions`).
     """
     standing = store.load_standing(session, days)
     changes = plan_changes(standing, drafts)

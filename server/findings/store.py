@@ -1,6 +1,7 @@
 """Loading and saving of findings; nothing here commits."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Table,
+    and_,
     bindparam,
     case,
     func,
@@ -19,8 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from server.findings.models import Finding
+from server.findings.models import Finding, FindingRevision
 from server.findings.rules import Change, ChangeKind, DayKey, FindingState, Standing
+from server.findings.versions import Said
 
 Scope = Select[UUID] | ColumnElement[bool]
 """Whose findings: ids of employees, or a condition on the rows of findings."""
@@ -55,12 +58,43 @@ def load_standing(session: Session, days: Sequence[DayKey]) -> list[Standing]:
     ]
 
 
+def load_replaced(session: Session, of: ColumnElement[bool]) -> Mapping[UUID, list[Said]]:
+    """Return what findings said before, by finding and revision. One statement.
+
+    Parameters
+    ----------
+    of : condition on findings.
+    """
+    said: dict[UUID, list[Said]] = defaultdict(list)
+    key = and_(
+        Finding.tenant_id == FindingRevision.tenant_id, Finding.id == FindingRevision.finding_id
+    )
+    for row in session.scalars(
+        select(FindingRevision).join(Finding, key).where(of).order_by(FindingRevision.revision)
+    ):
+        said[row.finding_id].append(
+            Said(
+                revision=row.revision,
+                state=row.state,
+                starts_at=row.starts_at,
+                ends_at=row.ends_at,
+                evidence=row.evidence,
+                change=row.change,
+                replaced_at=row.replaced_at,
+            )
+        )
+    return said
+
+
 def write_changes(session: Session, changes: Sequence[Change], *, at: datetime) -> None:
-    """Write planned changes; at most one statement to insert and one to update."""
+    """Write planned changes, and keep what they replace; three statements at most."""
     fresh = [_new_row(c, at) for c in changes if c.standing is None]
     if fresh:
         session.execute(insert(_FINDINGS), fresh)
     old = [_changed_row(c, at) for c in changes if c.standing is not None]
+    replaced = [_replaced_row(c, at) for c in changes if c.standing is not None and c.kind]
+    if replaced:
+        session.execute(insert(_REVISIONS), replaced)
     if old:
         table_ = _FINDINGS
         new = {name: bindparam(f"new_{name}", type_=table_.c[name].type) for name in _CHANGEABLE}
@@ -82,6 +116,7 @@ def write_changes(session: Session, changes: Sequence[Change], *, at: datetime) 
 
 
 _FINDINGS = cast("Table", Finding.__table__)
+_REVISIONS = cast("Table", FindingRevision.__table__)
 _CHANGEABLE = (
     "state",
     "post_id",
@@ -151,4 +186,21 @@ def _changed_row(change: Change, at: datetime) -> dict[str, object]:
     return {f"new_{name}": value for name, value in values.items()} | {
         "key_tenant": found.day.tenant_id,
         "key": change.id,
+    }
+
+
+def _replaced_row(change: Change, at: datetime) -> dict[str, object]:
+    found = change.standing
+    assert found is not None
+    return {
+        "tenant_id": found.day.tenant_id,
+        "finding_id": found.id,
+        "revision": found.revision,
+        "change": change.kind,
+        "state": found.state,
+        "starts_at": found.starts_at,
+        "ends_at": found.ends_at,
+        "decided_at": found.decided_at,
+        "evidence": dict(found.evidence),
+        "replaced_at": at,
     }

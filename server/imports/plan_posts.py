@@ -19,7 +19,6 @@ from server.posts.queries import PostView, list_posts
 from server.posts.rules import zone_of
 from server.posts.services import create_post, rename_post, reshape_post
 
-DEFAULT_GRACE_S: Final = 600
 _NAME = partial(line_of, longest=120)
 _ADDRESS = partial(line_of, longest=300)
 _MOST_TEXT: Final = 10_000_000
@@ -35,7 +34,7 @@ class _Act:
     address: str | None
     zone: str
     shape: dict[str, Any] | None
-    grace_s: int
+    grace_s: int | None
     buffer_m: float | None
     reshapes: bool
 
@@ -164,8 +163,9 @@ class PostPlanner:
         if not reader.keeps("address", present):
             address = reader.read("address", _ADDRESS) or present
         shape = None if post is None else post.shape
-        grace_s = DEFAULT_GRACE_S if post is None or post.grace_s is None else post.grace_s
-        grace_s = grace_s if minutes is None else round(minutes * 60)
+        grace_s = None if minutes is None else round(minutes * 60)
+        if grace_s is None and post is not None:
+            grace_s = post.grace_s
         if buffer_m is None and post is not None:
             buffer_m = post.buffer_m
         shape_changes = fence is not None and not _is_same(fence, shape)
@@ -195,22 +195,26 @@ class PostPlanner:
             "address": shown(act.address),
             "zone": act.zone,
             "geometry": _sketch(act.shape),
-            "grace_min": shown(act.grace_s / 60),
+            "grace_min": shown(_minutes(act.grace_s)),
             "buffer_m": shown(act.buffer_m),
         }
-        before = {"grace_min": shown(DEFAULT_GRACE_S / 60), "zone": self._task.zone}
+        before = {"zone": self._task.zone}
         if post is not None:
             before = {
                 **after,
                 "address": shown(post.address),
                 "geometry": _sketch(post.shape),
-                "grace_min": shown(None if post.grace_s is None else post.grace_s / 60),
+                "grace_min": shown(_minutes(post.grace_s)),
                 "buffer_m": shown(post.buffer_m),
             }
             if fence is not None and not _is_same(fence, post.shape):
                 # Two shapes may look alike in a sketch and yet differ.
                 after["geometry"] += " *" if after["geometry"] == before["geometry"] else ""
         return [(k, before.get(k, ""), v) for k, v in after.items() if before.get(k, "") != v]
+
+
+def _minutes(seconds: int | None) -> float | None:
+    return None if seconds is None else seconds / 60
 
 
 def _judged(reader: Reader, shape: dict[str, Any], column: str) -> Geofence | None:

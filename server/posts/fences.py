@@ -23,7 +23,7 @@ class FenceVersion:
     Attributes
     ----------
     valid_from_at, valid_until_at : half-open; no end on the newest.
-    grace_s : seconds outside after which this post's rule speaks.
+    grace_s : seconds outside after which this post's rule speaks; None for the policy's.
     buffer_m : metres beyond the edge that still count as the edge; None for the policy's.
     """
 
@@ -33,7 +33,7 @@ class FenceVersion:
     valid_from_at: datetime
     valid_until_at: datetime | None
     geofence: Geofence
-    grace_s: int
+    grace_s: int | None
     buffer_m: float | None
 
 

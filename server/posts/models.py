@@ -60,7 +60,7 @@ class PostVersion(Base):
     # A circle is its centre (POINT) and radius_m; anything else a polygon or multipolygon.
     shape: Mapped[WKBElement] = mapped_column(Geometry("GEOMETRY", 4326, spatial_index=False))
     radius_m: Mapped[float | None]
-    grace_s: Mapped[int] = mapped_column(server_default="600")
+    grace_s: Mapped[int | None]
     buffer_m: Mapped[float | None]
     created_by: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]

@@ -74,7 +74,7 @@ def create_post(
     zone: str,
     shape: object,
     address: str | None = None,
-    grace_s: int = 600,
+    grace_s: int | None = None,
     buffer_m: float | None = None,
     valid_from_at: datetime | None = None,
     actor_id: UUID | None = None,
@@ -85,7 +85,7 @@ def create_post(
     ----------
     shape : GeoJSON Polygon or MultiPolygon, or a Point with `radius_m` (20 m to 50 km);
         WGS-84, lon before lat.
-    grace_s : seconds outside after which the off-post rule speaks.
+    grace_s : seconds outside after which the off-post rule speaks; None for the policy's.
     buffer_m : metres beyond the edge that still count as the edge; None for the policy's.
     valid_from_at : the start of today in the post's zone when left out, so that today's
         shift may be assigned to it.
@@ -150,7 +150,7 @@ def reshape_post(
     tenant_id: int,
     post_id: UUID,
     shape: object,
-    grace_s: int = 600,
+    grace_s: int | None = None,
     buffer_m: float | None = None,
     valid_from_at: datetime | None = None,
     actor_id: UUID | None = None,
@@ -313,12 +313,12 @@ def _version(
     *,
     number: int,
     shape: object,
-    grace_s: int,
+    grace_s: int | None,
     buffer_m: float | None,
     valid_from_at: datetime,
     actor_id: UUID | None,
 ) -> PostVersion:
-    if not 0 <= grace_s <= 86_400:
+    if grace_s is not None and not 0 <= grace_s <= 86_400:
         raise InvalidInput("bad_grace", fields={"grace_s": "bad_grace"})
     if buffer_m is not None and not 0 <= buffer_m <= 10_000:
         raise InvalidInput("bad_buffer", fields={"buffer_m": "bad_buffer"})

@@ -129,6 +129,7 @@ def _joined(
     evidence = replace(
         first.evidence,
         inputs={
+            **first.evidence.inputs,
             "fixes": keys,
             "fix_count": count,
             "outside": [{"start": low, "end": high} for low, high in outside],

@@ -35,8 +35,9 @@ def off_post_evidence(
     document = _plain(found.evidence)
     document["inputs"] |= _inputs(facts, window, fence)
     buffer_m = edge_buffer_m(fence.geofence, policy=thresholds)
+    off_post = document["thresholds"]["off_post"]
     document["would_change"] = [
-        {"if": "shorter_than_s", "limit": fence.grace_s, "actual": found.duration_s},
+        {"if": "shorter_than_s", "limit": off_post["min_outside_s"], "actual": found.duration_s},
         {
             "if": "buffer_at_least_m",
             "limit": buffer_m,
@@ -45,10 +46,16 @@ def off_post_evidence(
         {"if": "excused", "from": format_utc(found.start), "until": _instant(found.end)},
         {
             "if": "confidence_below",
-            "limit": facts.policy.off_post.min_confidence,
+            "limit": off_post["min_confidence"],
             "actual": found.confidence,
         },
     ]
+    budget_s = off_post["break_budget_s"]
+    if budget_s:
+        enough_s = budget_s + found.duration_s - off_post["min_outside_s"]
+        document["would_change"].append(
+            {"if": "break_budget_above_s", "limit": budget_s, "actual": max(enough_s, budget_s)}
+        )
     return document
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from geo import ALGORITHM_VERSION
+from geo.breaks import charge_breaks
 from geo.fix import NOT_EVIDENCE, FixArray, from_epoch_s, to_epoch_s
 from geo.offpost import detect_off_post
 from geo.policy import OffPostPolicy
@@ -102,14 +103,19 @@ class _Judged:
     presence: Presence | None
     gaps: Sequence[Gap]
     absences: Sequence[Absence]
+    breaks: tuple[Window, ...]
+    """What the break budget of the shift bears up to here."""
 
 
 def judge_day(facts: DayFacts, *, as_of: datetime, with_trajectory: bool = True) -> DayVerdict:
-    """Judge one person-day.
+    """Judge one person-day, by the thresholds and fences that its facts name.
+
+    Nothing is read or written: with another `policy` or other `fences` in place of those in
+    force (`dataclasses.replace`), it tells what would have been said under them.
 
     Parameters
     ----------
-    facts : the day's facts.
+    facts : the day's facts, see `server.tracking.facts.load_facts`.
     as_of : the judgement knows nothing later than this instant.
     with_trajectory : also reconstruct stops, trips and gaps, the costly part.
 
@@ -130,7 +136,7 @@ def judge_day(facts: DayFacts, *, as_of: datetime, with_trajectory: bool = True)
             policy={},
             current=None,
         )
-    judged = [_judge(facts, piece, as_of) for w in begun for piece in _pieces(facts, w)]
+    judged = _judge_pieces(facts, begun, as_of)
     drafts = [draft for one in judged for draft in _drafts(facts, one, as_of)]
     last_at = facts.windows[-1].ends_at
     until = min(as_of, last_at)
@@ -172,13 +178,25 @@ def _pieces(facts: DayFacts, window: DutyWindow) -> Iterator[_Piece]:
         yield _Piece(window, Window(start, end), fence, start == window.starts_at)
 
 
-def _judge(facts: DayFacts, piece: _Piece, as_of: datetime) -> _Judged:
+def _judge_pieces(facts: DayFacts, windows: Sequence[DutyWindow], as_of: datetime) -> list[_Judged]:
+    """Judge piece by piece: what one uses of a shift's break budget the next does not have."""
+    judged: list[_Judged] = []
+    used: dict[UUID, tuple[Window, ...]] = {}
+    for window in windows:
+        for piece in _pieces(facts, window):
+            one = _judge(facts, piece, as_of, used.get(window.roster_entry_id, ()))
+            used[window.roster_entry_id] = one.breaks
+            judged.append(one)
+    return judged
+
+
+def _judge(facts: DayFacts, piece: _Piece, as_of: datetime, used: tuple[Window, ...]) -> _Judged:
     thresholds = facts.policy.presence
     if piece.fence is None:
         gaps = detect_gaps(
             facts.fixes, [piece.span], policy=thresholds, as_of=as_of, signs=facts.signs
         )
-        return _Judged(piece, None, gaps, ())
+        return _Judged(piece, None, gaps, (), used)
     if piece.fence.buffer_m is not None:
         thresholds = replace(thresholds, buffer_share=0.0, buffer_min_m=piece.fence.buffer_m)
     presence = detect_presence(
@@ -190,15 +208,18 @@ def _judge(facts: DayFacts, piece: _Piece, as_of: datetime) -> _Judged:
         signs=facts.signs,
     )
     excused = [Window(e.starts_at, e.ends_at) for e in facts.excusals]
+    policy = _off_post_policy(facts, piece)
+    breaks = charge_breaks(presence, piece.span, excused=excused, policy=policy, before=used)
     off_posts = detect_off_post(
         presence,
         facts.fixes,
         piece.fence.geofence,
         duty=[piece.span],
         excused=excused,
-        policy=_off_post_policy(facts, piece),
+        policy=policy,
         as_of=as_of,
         policy_version=facts.policy.version,
+        breaks=breaks,
     )
     absences = join_absences(
         off_posts,
@@ -211,7 +232,7 @@ def _judge(facts: DayFacts, piece: _Piece, as_of: datetime) -> _Judged:
     )
     if piece.span.end < piece.window.ends_at:
         absences = tuple(_until_reshaped(absence) for absence in absences)
-    return _Judged(piece, presence, presence.gaps, absences)
+    return _Judged(piece, presence, presence.gaps, absences, breaks)
 
 
 def _until_reshaped(absence: Absence) -> Absence:
@@ -222,9 +243,11 @@ def _until_reshaped(absence: Absence) -> Absence:
 
 
 def _off_post_policy(facts: DayFacts, piece: _Piece) -> OffPostPolicy:
-    # The post says how long is too long; a shift settles once, not at each new shape.
+    # A post may say how long is too long; a shift settles once, not at each new shape.
     assert piece.fence is not None
-    policy = replace(facts.policy.off_post, min_outside_s=float(piece.fence.grace_s))
+    policy, grace_s = facts.policy.off_post, piece.fence.grace_s
+    if grace_s is not None:
+        policy = replace(policy, min_outside_s=float(grace_s))
     return policy if piece.is_first else replace(policy, settle_s=0.0)
 
 

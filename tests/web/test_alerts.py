@@ -16,7 +16,7 @@ from server.tracking.live import LiveType, cursor, read_after
 from tests.conftest import StatementCount
 from tests.factories.browser import parts_of
 from tests.factories.desk import Desk
-from tests.factories.footprints import absence, judge, tread
+from tests.factories.footprints import Step, absence, judge, tread
 from tests.factories.pdf import pdf_text
 
 Counter = Callable[[Engine], AbstractContextManager[StatementCount]]
@@ -281,3 +281,25 @@ def test_several_alerts_are_acknowledged_with_one_reason_all_or_none(
     assert told == [mine], "open maps hear of it"
     answer = office.browser("other_team").post("/alerts/review", {"id": [mine], "reason": "no"})
     assert answer.status_code == 403
+
+
+# Last: it closes an alert that the others count.
+def test_late_data_is_a_new_version_with_its_differences(office: Desk) -> None:
+    browser = office.browser("manager_n2")
+    alert = finding_of(office, "other_team")
+    assert "Version 1" not in browser.text(f"/alerts/{alert}")
+    tread(office, "other_team", [Step(minute, east_m=400.0) for minute in range(101, 111)])
+    tread(office, "other_team", [Step(minute) for minute in range(111, 180)])
+    judge(office, "other_team")
+    card = browser.text(f"/alerts/{alert}")
+    versions = card[card.index('id="versions"') :]
+    for expected in ("Version 1", "Version 2", "Closed", "Raised", "still lasts", "10:51:00"):
+        assert expected in versions
+    assert "Fixes outside" in versions
+    browser.post("/preferences", {"locale": "zh", "next": "/"})
+    try:
+        page = browser.text(f"/alerts/{alert}")
+    finally:
+        browser.post("/preferences", {"locale": "en", "next": "/"})
+    assert "第 2 版" in page
+    assert "仍在持续" in page

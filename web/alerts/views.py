@@ -34,6 +34,7 @@ from web import answers
 from web.alerts import words
 from web.alerts.evidence import card_facts, card_subtitle, evidence_map, evidence_sketch
 from web.alerts.reviewing import acknowledge, review_one
+from web.alerts.versions import read_versions
 from web.cards.printing import Sheet, card_pdf, pdf_response
 from web.cards.reading import read_card
 from web.params import date_or_none, uuid_or_none
@@ -205,6 +206,7 @@ def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> 
         words=words,
         card=read_card(found.evidence, zone=zone),
         card_facts=card_facts(found, zone),
+        versions=read_versions(found.versions, rule=found.row.kind, zone=zone),
         may_review=reviewable,
         may_see_track=track,
         problem=problem,

@@ -79,6 +79,7 @@ REASONS: Mapping[str, LazyString] = {
 FIGURES: Mapping[str, LazyString] = {
     "duration_s": _l("Lasted"),
     "silent_s": _l("Silent in it"),
+    "break_used_s": _l("Break budget used before"),
     "max_distance_m": _l("Farthest from the fence"),
     "margin_m": _l("Margin"),
     "off_post.margin_m": _l("Margin of the weakest fix"),
@@ -122,6 +123,7 @@ FIGURES: Mapping[str, LazyString] = {
 THRESHOLDS: Mapping[str, LazyString] = {
     "min_outside_s": _l("Outside at least"),
     "settle_s": _l("Time to settle at the start of a shift"),
+    "break_budget_s": _l("Break budget of a shift"),
     "min_fixes": _l("Fixes at least"),
     "min_confidence": _l("Confidence at least"),
     "cell_only_confidence": _l("Confidence of network positions at most"),
@@ -136,6 +138,7 @@ THRESHOLDS: Mapping[str, LazyString] = {
     "lone_fixes": _l("Fixes outside at scattered places that count too"),
     "agree_m": _l("Fixes this near are at one place"),
     "exit_hold_s": _l("Time that they span at least"),
+    "edge_hold_s": _l("Time inside, but near the edge, that makes a return"),
     "max_gap_s": _l("A silence longer than this is a gap"),
     "bridge_max_s": _l("A silence at one place that still counts as there"),
     "low_battery_pct": _l("A silence after a battery this low is the battery's"),
@@ -170,6 +173,7 @@ INPUTS: Mapping[str, LazyString] = {
     "duty": _l("Shift"),
     "post": _l("Fence"),
     "excusals": _l("Excusals considered"),
+    "breaks": _l("Time that the break budget bears"),
     "site": _l("Site"),
     "line": _l("Line of the claim"),
     "stops": _l("Claimed stops"),
@@ -184,6 +188,10 @@ OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
         "_m",
     ),
     "confidence_below": (_l("A confidence below %(limit)s; it was %(actual)s."), "confidence"),
+    "break_budget_above_s": (
+        _l("A break budget of more than %(actual)s a shift; it is %(limit)s."),
+        "exact_s",
+    ),
     "a_fix_every_s": (
         _l("A fix every %(limit)s or more often; there was none for %(actual)s."),
         "exact_s",

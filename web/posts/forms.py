@@ -27,7 +27,7 @@ class PostForm:
     lat: str = ""
     radius_m: str = "100"
     geometry: str = ""
-    grace_min: str = "10"
+    grace_min: str = ""
     buffer_m: str = ""
     valid_from: str = ""
     version: str = ""
@@ -72,10 +72,11 @@ class PostForm:
         except ValueError:
             raise InvalidInput("unit_missing", fields={"unit_id": "unit_missing"}) from None
 
-    def grace_s(self) -> int:
-        """Return the grace in seconds; typed in minutes."""
-        minutes = self._number("grace_min", code="bad_grace")
-        return round(minutes * 60)
+    def grace_s(self) -> int | None:
+        """Return the grace in seconds, None when left to the policy; typed in minutes."""
+        if not self.grace_min:
+            return None
+        return round(self._number("grace_min", code="bad_grace") * 60)
 
     def buffer(self) -> float | None:
         """Return the buffer in metres, None when left to the policy."""

@@ -319,7 +319,7 @@ def _form_of(post: PostView) -> PostForm:
         address=post.address or "",
         zone=post.zone,
         version=str(post.version or ""),
-        grace_min=f"{(post.grace_s or 0) / 60:g}",
+        grace_min="" if post.grace_s is None else f"{post.grace_s / 60:g}",
         buffer_m="" if post.buffer_m is None else f"{post.buffer_m:g}",
     )
     if post.shape is None:

@@ -8,7 +8,12 @@ import pytest
 from sqlalchemy.exc import ProgrammingError
 
 from server.errors import Conflict, InvalidInput, NotFound, OutpostError
-from server.findings.queries import FindingFilter, get_finding, list_findings
+from server.findings.queries import (
+    FindingFilter,
+    findings_of_person,
+    get_finding,
+    list_findings,
+)
 from server.findings.rules import (
     ChangeKind,
     DayKey,
@@ -86,6 +91,51 @@ def test_an_absence_whose_start_moved_keeps_its_reviews(acme: Company) -> None:
         found = get_finding(session, everybody(), old.id)
         total = list_findings(session, everybody(), wanted=FindingFilter()).total
     assert (found.row.starts_at, found.row.review, total) == (moved.starts_at, "acknowledged", 1)
+
+
+def test_late_data_makes_a_new_version_and_the_old_one_is_kept(acme: Company) -> None:
+    who = acme.hire()
+    acme.clock.at = TEN + timedelta(minutes=20)
+    [raised] = sync(acme, absence(acme, who), employee_id=who)
+    acme.clock.at = TEN + timedelta(hours=6)
+    sync(acme, absence(acme, who, start_min=-4), employee_id=who)
+    with acme.transaction() as session:
+        found = get_finding(session, everybody(), raised.id)
+        [same] = findings_of_person(session, who)
+    assert same == found
+    first, second = found.versions
+    assert (first.revision, first.change, first.at) == (
+        1,
+        ChangeKind.RAISED,
+        TEN + timedelta(minutes=20),
+    )
+    assert (second.revision, second.change, second.at) == (
+        2,
+        ChangeKind.REVISED,
+        TEN + timedelta(hours=6),
+    )
+    assert {(d.name, d.before, d.after) for d in second.differences} == {
+        ("starts_at", TEN, TEN - timedelta(minutes=4)),
+        ("ends_at", TEN + timedelta(minutes=15), TEN + timedelta(minutes=11)),
+    }
+
+
+def test_a_version_is_not_kept_when_the_change_is_not(acme: Company) -> None:
+    who = acme.hire()
+    [raised] = sync(acme, absence(acme, who), employee_id=who)
+
+    def interrupted() -> None:
+        with acme.engine_transaction() as session:
+            day = DayKey(acme.tenant_id, who, DAY)
+            moved = absence(acme, who, start_min=-4)
+            sync_findings(session, acme.clock, days=[day], drafts=[moved])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    with acme.transaction() as session:
+        found = get_finding(session, everybody(), raised.id)
+    assert [v.revision for v in found.versions] == [1]
 
 
 def test_under_another_assignment_a_new_finding_replaces_the_one_before(acme: Company) -> None:

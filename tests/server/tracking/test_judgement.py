@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from geo.distance import destination
 from geo.fix import Fix, FixArray, Source
 from geo.geofence import Geofence
-from geo.policy import Policy
+from geo.policy import OffPostPolicy, Policy
+from geo.verdict import canonical_json
 from server.findings.rules import DayKey, FindingDraft, FindingKind, FindingState
 from server.posts.queries import DutyWindow, ExcusalKind, ExcusalView, FenceVersion
 from server.tracking.facts import DayFacts
@@ -195,6 +196,70 @@ def test_the_post_has_the_say_on_grace_and_edge() -> None:
     assert not judge_day(replace(known, fences=wide), as_of=at(30)).drafts
 
 
+def test_a_post_without_a_grace_of_its_own_follows_the_policy() -> None:
+    known = facts(*[fix(m, 180) for m in range(0, 30, 2)])
+    plain = {POST: [replace(fence(), grace_s=None)]}
+    assert judge_day(replace(known, fences=plain), as_of=at(30)).drafts
+    patient = Policy(off_post=OffPostPolicy(min_outside_s=3_600.0))
+    assert not judge_day(replace(known, fences=plain, policy=patient), as_of=at(30)).drafts
+    [draft] = judge_day(replace(known, policy=patient), as_of=at(30)).drafts
+    assert draft.evidence["thresholds"]["off_post"]["min_outside_s"] == 600.0
+    assert draft.evidence["would_change"][0]["limit"] == 600.0
+
+
+def twice_out() -> list[Fix]:
+    return [fix(m, 0 if m < 60 or 90 <= m < 200 or m >= 260 else 400) for m in range(0, 540, 2)]
+
+
+def with_budget(minutes: float) -> Policy:
+    return Policy(off_post=OffPostPolicy(break_budget_s=60.0 * minutes))
+
+
+def test_a_break_budget_is_used_once_a_shift_whatever_cuts_it() -> None:
+    known = replace(facts(*twice_out()), policy=with_budget(45))
+    assert [a.starts_at for a in absences(judge_day(facts(*twice_out()), as_of=SIX))] == [
+        at(60),
+        at(200),
+    ]
+    reshaped = {POST: [fence(), fence(2, since=at(120), radius_m=120.0)]}
+    split = [window(NINE, at(140)), window(at(150), SIX)]
+    for cut in (known, replace(known, fences=reshaped), replace(known, windows=split)):
+        [found] = absences(judge_day(cut, as_of=SIX))
+        assert (found.starts_at, found.ends_at) == (at(215), at(260))
+        assert found.evidence["figures"]["break_used_s"] == 45 * 60
+        assert found.evidence["inputs"]["breaks"] == [
+            {"start": "2026-11-18T02:00:00Z", "end": "2026-11-18T02:30:00Z"},
+            {"start": "2026-11-18T04:20:00Z", "end": "2026-11-18T04:35:00Z"},
+        ]
+        assert found.evidence["would_change"][-1] == {
+            "if": "break_budget_above_s",
+            "limit": 45 * 60,
+            "actual": 80 * 60,
+        }
+    assert not absences(judge_day(replace(known, policy=with_budget(80.1)), as_of=SIX))
+
+
+def test_two_shifts_of_a_day_have_a_budget_each() -> None:
+    evening = replace(window(at(150), SIX), roster_entry_id=UUID(int=22))
+    known = replace(facts(*twice_out()), windows=[window(NINE, at(140)), evening])
+    [found] = absences(judge_day(replace(known, policy=with_budget(45)), as_of=SIX))
+    assert found.starts_at == at(245)
+
+
+def test_judging_stored_facts_again_gives_the_same_bytes() -> None:
+    once, again = (
+        judge_day(
+            replace(facts(*fixes), policy=with_budget(10), excusals=[outing(at(220), at(230))]),
+            as_of=SIX,
+        )
+        for fixes in (twice_out(), reversed(twice_out()))
+    )
+    assert [canonical_json(d.evidence) for d in once.drafts] == [
+        canonical_json(d.evidence) for d in again.drafts
+    ]
+    assert len(once.drafts) == 3
+
+
 def test_a_post_without_a_shape_yet_is_expected_nowhere() -> None:
     known = replace(facts(*[fix(m, 500) for m in range(0, 60, 2)]), fences={})
     verdict = judge_day(known, as_of=at(60))
@@ -239,6 +304,7 @@ def outlook(verdict: DayVerdict) -> tuple[object, ...] | None:
     share=st.floats(0.0, 0.999),
     out=st.tuples(minutes, st.floats(1, 90)),
     reshaped=st.booleans(),
+    budget_min=st.sampled_from([0.0, 0.0, 7.5, 45.0]),
 )
 def test_nothing_changes_by_itself_before_it_is_due(
     known: list[Fix],
@@ -246,11 +312,13 @@ def test_nothing_changes_by_itself_before_it_is_due(
     share: float,
     out: tuple[float, float],
     reshaped: bool,  # noqa: FBT001  # hypothesis names it
+    budget_min: float,
 ) -> None:
     versions = [fence(), *([fence(2, since=at(200), radius_m=800.0)] if reshaped else [])]
     day = replace(
         facts(*known),
         fences={POST: versions},
+        policy=with_budget(budget_min),
         excusals=[outing(at(out[0]), at(out[0] + out[1]))],
     )
     now = judge_day(day, as_of=as_of, with_trajectory=False)
