@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from geo.distance import geodesic_m
 from geo.fix import FixArray, from_epoch_s, to_epoch_s
 from geo.gaps import Gap, blame
+from geo.legs import Legs
 from geo.policy import TrackPolicy
 from geo.roads import Profile, Roads
 from geo.staypoints import Staypoint, detect_staypoints
 from geo.trackpoints import Trackpoints, select_trackpoints
-from geo.trips import DistanceInterval, along_roads, gap_distance, trip_distance
+from geo.trips import DistanceInterval
 from geo.verdict import format_utc
 
 
@@ -53,8 +53,6 @@ class Trip:
 
 
 Segment: TypeAlias = Stop | Trip | Gap
-_ROUNDABOUT: Final = 1.3
-"""Nobody who goes somewhere unseen is taken to go farther than this times the shortest way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +118,8 @@ def reconstruct_day(
         end = end or fixes.fixed_at(len(fixes) - 1)
     if start is None or end is None or end <= start:
         return Trajectory(start, end, (), track, DistanceInterval(), 0.0, flags)
-    measure = _Measure(track, policy, roads, profile)
-    segments, distance = _segments(fixes, track, (start, end), measure, policy)
+    legs = Legs(track, policy, roads, profile)
+    segments, distance = _segments(fixes, track, (start, end), legs, policy)
     unseen = sum(_unseen_s(s) for s in segments)
     coverage = 1.0 - unseen / (end - start).total_seconds()
     return Trajectory(start, end, tuple(segments), track, distance, max(coverage, 0.0), flags)
@@ -161,7 +159,7 @@ def _segments(
     fixes: FixArray,
     track: Trackpoints,
     span: tuple[datetime, datetime],
-    measure: "_Measure",
+    legs: Legs,
     policy: TrackPolicy,
 ) -> tuple[list[Segment], DistanceInterval]:
     start, end = span
@@ -182,7 +180,9 @@ def _segments(
     stays = detect_staypoints(track, policy=policy)
     leaves = {stay.last: stay for stay in stays}
     enters = {stay.first: stay for stay in stays}
-    for first, last, stay in _runs(times.tolist(), stays, policy):
+    runs = _runs(times.tolist(), stays, policy)
+    legs.lay([(a, b) for a, b, stay in runs if stay is None], stays)
+    for first, last, stay in runs:
         if stay is not None:
             segments.append(_stop(track, stay, policy))
             continue
@@ -191,9 +191,9 @@ def _segments(
         until_s = after.arrived_s if after else float(times[last])
         if times[last] - times[first] > policy.max_gap_s and last == first + 1:
             gap(since_s, until_s)
-            total += measure.across(first, last, (before, after))
+            total += legs.across(first, last)
         else:
-            way, path = measure.along(first, last, (before, after))
+            way, path = legs.along(first, last)
             total += way
             if until_s > since_s:
                 segments.append(
@@ -246,75 +246,4 @@ def _stop(track: Trackpoints, stay: Staypoint, policy: TrackPolicy) -> Stop:
         observed_s=stay.left_s - stay.arrived_s - inferred,
         inferred_s=inferred,
         fixes=len(times),
-    )
-
-
-_Ends: TypeAlias = tuple[Staypoint | None, Staypoint | None]
-_Path: TypeAlias = tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Measure:
-    """Lengths of ways between stops, along roads where there are any."""
-
-    track: Trackpoints
-    policy: TrackPolicy
-    roads: Roads | None
-    profile: Profile
-
-    def along(self, first: int, last: int, ends: _Ends) -> tuple[DistanceInterval, _Path]:
-        """Measure from the middle of one stop to the middle of the next, where there are stops.
-
-        A matched way is believed only where the trace could have gone it: somebody may walk
-        through a park, and a map may lack a road.
-        """
-        fixes = self.track.fixes
-        part = slice(first, last + 1)
-        lon, lat = fixes.lon_deg[part].copy(), fixes.lat_deg[part].copy()
-        for index, stay in zip((0, -1), ends, strict=True):
-            if stay is not None:
-                lon[index], lat[index] = stay.lon_deg, stay.lat_deg
-        columns = (fixes.epoch_s[part], lon, lat, self.track.accuracy_m[part])
-        traced = trip_distance(*columns, policy=self.policy)
-        if self.roads is None or traced.mid_m < self.policy.match_min_m:
-            return traced, ()
-        matched = self.roads.match(lon, lat, columns[0], columns[3], profile=self.profile)
-        if matched is None:
-            return traced, ()
-        doors = _door_m(matched.path, (lon[0], lat[0])) + _door_m(
-            matched.path[::-1], (lon[-1], lat[-1])
-        )
-        length_m = matched.length_m + doors
-        beyond = self.policy.match_beyond_share
-        if not (1.0 - beyond) * traced.low_m <= length_m <= (1.0 + beyond) * traced.high_m:
-            return traced, ()
-        return along_roads(length_m, traced, policy=self.policy), matched.path
-
-    def across(self, first: int, last: int, ends: _Ends) -> DistanceInterval:
-        """Measure the way across a silence, that nobody saw."""
-        fixes = self.track.fixes
-        from_to = [
-            (stay.lon_deg, stay.lat_deg)
-            if stay is not None
-            else (float(fixes.lon_deg[k]), float(fixes.lat_deg[k]))
-            for k, stay in zip((first, last), ends, strict=True)
-        ]
-        (lon1, lat1), (lon2, lat2) = from_to
-        straight = geodesic_m(lon1_deg=lon1, lat1_deg=lat1, lon2_deg=lon2, lat2_deg=lat2)
-        slack = float(self.track.accuracy_m[first] + self.track.accuracy_m[last])
-        guessed = gap_distance(straight, slack, policy=self.policy)
-        if self.roads is None or straight < self.policy.match_min_m:
-            return guessed
-        way = self.roads.shortest(from_to, profile=self.profile)
-        if way is None or way.length_m < straight:
-            return guessed
-        return DistanceInterval(
-            guessed.low_m, way.length_m, max(guessed.high_m, way.length_m * _ROUNDABOUT)
-        )
-
-
-def _door_m(path: _Path, place: tuple[float, float]) -> float:
-    """Metres between a place and the road it was left by."""
-    return geodesic_m(
-        lon1_deg=place[0], lat1_deg=place[1], lon2_deg=path[0][0], lat2_deg=path[0][1]
     )

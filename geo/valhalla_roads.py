@@ -19,12 +19,8 @@ from geo.roads import Matched, Profile
 _SHAPE_SCALE: Final = 1e-6
 _MAX_POINTS: Final = 5_000
 _GAP_M: Final = 20_000.0
-_SPACING_M: Final = 50.0
-"""Denser fixes are laid along the way of the others instead of steering it."""
-_VAGUE: Final = 1.5
-"""Fixes this many times vaguer than the usual one do not steer the way either ..."""
-_PATIENCE_S: Final = 60.0
-"""... unless nothing better came for so long."""
+_LAID_M: Final = 25.0
+"""Fixes nearer to each other than this are laid along the way of the others."""
 
 
 class RoadsUnavailable(GeoError):
@@ -78,11 +74,10 @@ class ValhallaRoads:
         """Return the likeliest way through the fixes (Meili: Newson and Krumm 2009)."""
         if len(lon_deg) < 2:
             return None
-        keep = _steering(lon_deg, lat_deg, epoch_s, accuracy_m)
         shape = [
             {"lon": lon, "lat": lat, "time": at}
             for lon, lat, at in zip(
-                lon_deg[keep].tolist(), lat_deg[keep].tolist(), epoch_s[keep].tolist(), strict=True
+                lon_deg.tolist(), lat_deg.tolist(), epoch_s.tolist(), strict=True
             )
         ]
         accuracy = float(np.clip(np.median(accuracy_m), 5.0, 50.0))
@@ -96,7 +91,7 @@ class ValhallaRoads:
                     "search_radius": min(4.0 * accuracy, 100.0),
                     "gps_accuracy": accuracy,
                     "breakage_distance": _GAP_M,
-                    "interpolation_distance": 0.5 * _SPACING_M,
+                    "interpolation_distance": _LAID_M,
                 },
             },
         )
@@ -130,27 +125,6 @@ class ValhallaRoads:
             length_m += piece["summary"]["length"] * 1_000.0
             path += vertices
         return Matched(length_m, tuple(path))
-
-
-def _steering(
-    lon_deg: FloatArray, lat_deg: FloatArray, epoch_s: FloatArray, accuracy_m: FloatArray
-) -> list[int]:
-    """Index of the fixes that a way is sought through: exact ones, well apart, and both ends.
-
-    Among tall buildings a fix may lie behind the one before it; on a one-way street that
-    asks for a way round the block that nobody drove.
-    """
-    limit_m = _VAGUE * max(float(np.median(accuracy_m)), 10.0)
-    along = np.concatenate(([0.0], np.cumsum(consecutive_m(lon_deg, lat_deg)))).tolist()
-    step_m = max(_SPACING_M, along[-1] / _MAX_POINTS)
-    times, vague = epoch_s.tolist(), (accuracy_m > limit_m).tolist()
-    kept = [0]
-    for k in range(1, len(times) - 1):
-        if along[k] - along[kept[-1]] < step_m:
-            continue
-        if not vague[k] or times[k] - times[kept[-1]] >= _PATIENCE_S:
-            kept.append(k)
-    return [*kept, len(times) - 1]
 
 
 def _decoded(shape: str) -> list[tuple[float, float]]:
