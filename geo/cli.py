@@ -176,7 +176,7 @@ def presence(
     """
     policy = read_policy(policy_file)
     fence = Geofence.from_geojson(read_json(post_file))
-    duty = _windows(duty_spans)
+    duty = read_windows(duty_spans)
     now = parse_instant(as_of) if as_of else duty[-1].end
     columns = flag_series(read_columns(file, datum), policy=policy.quality)
     seen = detect_presence(columns, fence, duty, policy=policy.presence, as_of=now)
@@ -271,7 +271,8 @@ def read_window(text: str) -> Window:
     return Window(parse_instant(start), parse_instant(end))
 
 
-def _windows(texts: tuple[str, ...]) -> list[Window]:
+def read_windows(texts: tuple[str, ...]) -> list[Window]:
+    """Read START/END of duty windows, in time order."""
     windows = sorted((read_window(text) for text in texts), key=lambda w: w.start)
     for before, after in pairwise(windows):
         if after.start < before.end:

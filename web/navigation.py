@@ -70,6 +70,7 @@ GROUPS: tuple[NavGroup, ...] = (
         (
             _item("posts.index", _l("Posts & fences"), "pentagon", "view_posts", "edit_posts"),
             _item("sites.index", _l("Sites"), "map-pinned", "view_posts", "edit_posts"),
+            _item("policies.index", _l("Rules"), "gauge", "view_posts", "manage_policies"),
             _item("organisation.index", _l("Organisation"), "network", "view_people"),
             _item("devices.index", _l("Devices"), "smartphone", "view_devices", "manage_devices"),
             _item("carriers.index", _l("Carriers & services"), "signal", "manage_carriers"),

@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     OWN_DATA = "own_data"
     DEVICE_SUPPORT = "device_support"
     LOCATE_NOW = "locate_now"
+    POLICY_TRIAL = "policy_trial"
 
 
 class AccessEntry(Base):

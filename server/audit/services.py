@@ -15,6 +15,7 @@ __all__ = [
     "COALESCE",
     "LOOKS_PER_HOUR",
     "Actor",
+    "Looker",
     "Purpose",
     "check_look_quota",
     "record_looks",
@@ -29,8 +30,8 @@ LOOKS_PER_HOUR = 20
 """People whose tracks one account may open within an hour before it must explain itself."""
 
 
-class Actor(Protocol):
-    """Who looks: a signed-in account."""
+class Looker(Protocol):
+    """Who looks: a signed-in account, or a command of the server, which is none."""
 
     @property
     def tenant_id(self) -> int:
@@ -38,7 +39,7 @@ class Actor(Protocol):
         ...
 
     @property
-    def account_id(self) -> UUID:
+    def account_id(self) -> UUID | None:
         """The account."""
         ...
 
@@ -53,9 +54,18 @@ class Actor(Protocol):
         ...
 
 
+class Actor(Looker, Protocol):
+    """Who looks: a signed-in account."""
+
+    @property
+    def account_id(self) -> UUID:
+        """The account."""
+        ...
+
+
 def record_looks(
     session: Session,
-    principal: Actor,
+    principal: Looker,
     subjects: Iterable[UUID],
     purpose: Purpose,
     view: str,

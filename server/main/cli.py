@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "track": ("geo.cli:track", "Reconstruct trips, stops and gaps from a file of fixes."),
     "presence": ("geo.cli:presence", "Judge presence at a post from a file of fixes."),
     "visit": ("geo.visits_cli:visit", "Judge whether a site was visited from a file of fixes."),
+    "what-if": ("server.main.what_if:what_if", "Try another rule on a file or on past days."),
     "audit-claim": ("geo.claims_cli:audit", "Check a travel claim against a file of fixes."),
     "datum": ("geo.cli:datum", "Convert coordinates between WGS-84, GCJ-02 and BD-09."),
     "locate-cells": ("geo.cells_cli:locate", "Locate phones by radio cells from a cell file."),

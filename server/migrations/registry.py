@@ -13,6 +13,7 @@ from server.tracking import distribution_models as distribution
 from server.tracking import locate_models as locating
 from server.tracking import models as tracking
 from server.tracking import radio_models as radio
+from server.tracking import what_if_models as what_if
 
 __all__ = [
     "Base",
@@ -28,4 +29,5 @@ __all__ = [
     "radio",
     "sites",
     "tracking",
+    "what_if",
 ]

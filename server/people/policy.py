@@ -123,6 +123,22 @@ def was_in_scope(
     return allowed
 
 
+def was_below(
+    unit_id: UUID, *, employee_id: ColumnElement[UUID], on: ColumnElement[date]
+) -> ColumnElement[bool]:
+    """Return the SQL condition that somebody belonged to a unit or one below it on a date."""
+    below = select(UnitAncestor.unit_id).where(UnitAncestor.ancestor_id == unit_id)
+    return (
+        select(Membership.employee_id)
+        .where(
+            Membership.employee_id == employee_id,
+            Membership.during_on.contains(on),
+            Membership.unit_id.in_(below),
+        )
+        .exists()
+    )
+
+
 def scoped_employee(
     session: Session,
     principal: Principal,

@@ -56,6 +56,7 @@ class Action(StrEnum):
     MANAGE_ACCOUNTS = "manage_accounts"
     MANAGE_CARRIERS = "manage_carriers"
     MANAGE_BASEMAP = "manage_basemap"
+    MANAGE_POLICIES = "manage_policies"
     IMPORT_DATA = "import_data"
     VIEW_AUDIT = "view_audit"
     VIEW_OWN = "view_own"
@@ -98,6 +99,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.EDIT_POSTS,
             Action.VIEW_DEVICES,
             Action.REVOKE_DEVICE,
+            Action.MANAGE_POLICIES,
             Action.IMPORT_DATA,
         }
     ),
@@ -108,6 +110,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
             Action.MANAGE_ACCOUNTS,
             Action.MANAGE_CARRIERS,
             Action.MANAGE_BASEMAP,
+            Action.MANAGE_POLICIES,
             Action.VIEW_POSTS,
             Action.EDIT_POSTS,
             Action.VIEW_DEVICES,

@@ -1,10 +1,11 @@
 """Geofences of posts and when each held; public through `server.posts.queries`."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from geoalchemy2 import WKBElement
@@ -25,6 +26,7 @@ class FenceVersion:
     valid_from_at, valid_until_at : half-open; no end on the newest.
     grace_s : seconds outside after which this post's rule speaks; None for the policy's.
     buffer_m : metres beyond the edge that still count as the edge; None for the policy's.
+    note, trial : why it was saved, and what a what-if had shown before.
     """
 
     post_id: UUID
@@ -35,6 +37,8 @@ class FenceVersion:
     geofence: Geofence
     grace_s: int | None
     buffer_m: float | None
+    note: str | None = None
+    trial: Mapping[str, Any] | None = None
 
 
 def fence_at(
@@ -110,6 +114,8 @@ def _versions(
             geofence=prepared(row.id, row.shape.desc, row.radius_m),
             grace_s=row.grace_s,
             buffer_m=row.buffer_m,
+            note=row.note,
+            trial=row.trial,
         )
         for row, after in zip(rows, following, strict=True)
     ]

@@ -1,6 +1,7 @@
 """Tables of places and of the time people are expected at them."""
 
 from datetime import date, datetime, time
+from typing import Any
 from uuid import UUID
 
 from geoalchemy2 import Geometry, WKBElement
@@ -13,7 +14,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.db.base import Base
@@ -60,8 +61,12 @@ class PostVersion(Base):
     # A circle is its centre (POINT) and radius_m; anything else a polygon or multipolygon.
     shape: Mapped[WKBElement] = mapped_column(Geometry("GEOMETRY", 4326, spatial_index=False))
     radius_m: Mapped[float | None]
+    # Both None for what the policy says.
     grace_s: Mapped[int | None]
     buffer_m: Mapped[float | None]
+    note: Mapped[str | None]
+    # What a what-if had shown before; see `server.tracking.what_if_rules`.
+    trial: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_by: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
 
@@ -169,5 +174,7 @@ class Policy(Base):
     version: Mapped[int]
     params: Mapped[Json]
     effective_from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    note: Mapped[str | None]
+    trial: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_by: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]

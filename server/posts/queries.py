@@ -38,6 +38,7 @@ from server.posts.fences import (
     prepared,
 )
 from server.posts.models import Post, PostVersion, RosterEntry, Shift
+from server.posts.policies import PolicyVersion, in_force, policy_versions
 from server.posts.rules import DutyWindow, ExcusalKind, PolicyKind
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "FenceVersion",
     "GeoPolicies",
     "PolicyKind",
+    "PolicyVersion",
     "PostView",
     "RosterView",
     "ShiftView",
@@ -64,9 +66,11 @@ __all__ = [
     "geo_policies",
     "geo_policy",
     "get_post",
+    "in_force",
     "list_excusals",
     "list_posts",
     "list_shifts",
+    "policy_versions",
     "post_history",
     "roster_between",
     "roster_in_scope",
@@ -79,6 +83,7 @@ class PostView:
     """A post with the version that holds at the instant asked for.
 
     `shape` is GeoJSON (a circle is a Point with `radius_m`); None before the first version.
+    `grace_s` and `buffer_m` are None when left to the policy.
     """
 
     id: UUID

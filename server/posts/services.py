@@ -14,16 +14,16 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from geo.errors import GeofenceError, PolicyError
+from geo.errors import GeofenceError
 from geo.geofence import Geofence
-from geo.policy import Policy as GeoPolicy
 from server.clock import Clock
 from server.db.geometry import shape_to_column
 from server.db.types import new_id
 from server.errors import Conflict, InvalidInput
 from server.posts import store
 from server.posts.leaving import let_go, let_people_go
-from server.posts.models import Policy, Post, PostVersion, RosterEntry
+from server.posts.models import Post, PostVersion, RosterEntry
+from server.posts.policies import set_policy
 from server.posts.roster import (
     Assignment,
     assign_shift,
@@ -34,21 +34,14 @@ from server.posts.roster import (
     retire_shift,
     withdraw_excusal,
 )
-from server.posts.rules import (
-    GEO_GROUP,
-    DutyPolicy,
-    PolicyKind,
-    clean_name,
-    day_bounds,
-    local_date,
-    zone_of,
-)
+from server.posts.rules import clean_name, day_bounds, local_date, zone_of
 
 __all__ = [
     "Assignment",
     "assign_shift",
     "assign_shifts",
     "cancel_assignment",
+    "check_limits",
     "check_shape",
     "close_post",
     "create_post",
@@ -154,12 +147,15 @@ def reshape_post(
     buffer_m: float | None = None,
     valid_from_at: datetime | None = None,
     actor_id: UUID | None = None,
+    note: str | None = None,
+    trial: Mapping[str, Any] | None = None,
 ) -> int:
     """Give a post a new shape from an instant on; earlier events keep the earlier shape.
 
     Parameters
     ----------
     valid_from_at : now when left out; may lie in the past, but after the newest version's.
+    note, trial : why, and what a what-if had shown before; they stay with the version.
 
     Returns
     -------
@@ -189,6 +185,8 @@ def reshape_post(
         buffer_m=buffer_m,
         valid_from_at=from_at,
         actor_id=actor_id,
+        note=note,
+        trial=trial,
     )
     session.add(version)
     session.flush()
@@ -229,60 +227,6 @@ def close_post(
     session.flush()
 
 
-def set_policy(
-    session: Session,
-    clock: Clock,
-    *,
-    tenant_id: int,
-    kind: PolicyKind,
-    params: Mapping[str, Any],
-    effective_from_at: datetime | None = None,
-    actor_id: UUID | None = None,
-) -> int:
-    """Set the thresholds of one family for shifts that start from an instant on.
-
-    Shifts that have started keep the thresholds they started under, so nothing is judged
-    again. Only what differs from the defaults needs to be named.
-
-    Returns
-    -------
-    The version's number.
-
-    Raises
-    ------
-    InvalidInput : `unknown_threshold`, `bad_threshold`, `bad_value`, `policy_in_the_past`.
-    """
-    now = clock.now()
-    from_at = effective_from_at or now
-    if from_at < now:
-        raise InvalidInput("policy_in_the_past", fields={"effective_from_at": "in_the_past"})
-    newest = session.scalar(
-        select(func.max(Policy.version)).where(Policy.tenant_id == tenant_id, Policy.kind == kind)
-    )
-    number = (newest or 0) + 1
-    if kind is PolicyKind.DUTY:
-        DutyPolicy.from_params(params, version=number)
-    else:
-        try:
-            GeoPolicy.from_json({GEO_GROUP[kind]: dict(params)})
-        except PolicyError as error:
-            raise InvalidInput(error.code, error.detail) from error
-    session.add(
-        Policy(
-            tenant_id=tenant_id,
-            id=new_id(),
-            kind=kind,
-            version=number,
-            params=dict(params),
-            effective_from_at=from_at,
-            created_by=actor_id,
-        )
-    )
-    session.flush()
-    store.note_duty_change(session, tenant_id=tenant_id, days=[])
-    return number
-
-
 def check_shape(shape: object) -> Geofence:
     """Return the geofence a GeoJSON shape stands for, or say why it cannot be one.
 
@@ -298,6 +242,19 @@ def check_shape(shape: object) -> Geofence:
         if error.point is not None:
             fields |= {"lon": str(error.point[0]), "lat": str(error.point[1])}
         raise InvalidInput(error.code, error.detail, fields=fields) from error
+
+
+def check_limits(*, grace_s: int | None, buffer_m: float | None) -> None:
+    """Refuse a limit or buffer that no post can have.
+
+    Raises
+    ------
+    InvalidInput : `bad_grace`, `bad_buffer`.
+    """
+    if grace_s is not None and not 0 <= grace_s <= 86_400:
+        raise InvalidInput("bad_grace", fields={"grace_s": "bad_grace"})
+    if buffer_m is not None and not 0 <= buffer_m <= 10_000:
+        raise InvalidInput("bad_buffer", fields={"buffer_m": "bad_buffer"})
 
 
 def _require_free_name(session: Session, *, tenant_id: int, unit_id: UUID, name: str) -> None:
@@ -317,11 +274,10 @@ def _version(
     buffer_m: float | None,
     valid_from_at: datetime,
     actor_id: UUID | None,
+    note: str | None = None,
+    trial: Mapping[str, Any] | None = None,
 ) -> PostVersion:
-    if grace_s is not None and not 0 <= grace_s <= 86_400:
-        raise InvalidInput("bad_grace", fields={"grace_s": "bad_grace"})
-    if buffer_m is not None and not 0 <= buffer_m <= 10_000:
-        raise InvalidInput("bad_buffer", fields={"buffer_m": "bad_buffer"})
+    check_limits(grace_s=grace_s, buffer_m=buffer_m)
     fence = check_shape(shape)
     return PostVersion(
         tenant_id=post.tenant_id,
@@ -333,5 +289,7 @@ def _version(
         radius_m=fence.radius_m,
         grace_s=grace_s,
         buffer_m=buffer_m,
+        note=note,
+        trial=None if trial is None else dict(trial),
         created_by=actor_id,
     )

@@ -59,7 +59,7 @@ class DayFacts:
 def load_facts(session: Session, days: Sequence[DayKey]) -> list[DayFacts]:
     """Return the facts of person-days, in the order given.
 
-    Nine statements for any number of days of one date.
+    Nine statements for any number of days.
     """
     windows = _windows(session, days)
     tenants = sorted({day.tenant_id for day in days})
@@ -204,23 +204,23 @@ def _midnight(day: DayKey) -> datetime:
 
 
 def _windows(session: Session, days: Sequence[DayKey]) -> dict[DayKey, list[DutyWindow]]:
-    """Duty windows by day; one query a date, because a batch rarely has more than two."""
+    """Duty windows by day; dates in between are read too, which costs less than a query each."""
     found: dict[DayKey, list[DutyWindow]] = {day: [] for day in days}
-    for work_on in sorted({day.work_on for day in days}):
-        midnight = datetime.combine(work_on, time(), tzinfo=UTC)
-        mine = [day for day in days if day.work_on == work_on]
-        # Every zone's date, and the start of its shifts, lies within these instants.
-        for window in duty_windows(
-            session,
-            start_at=midnight - timedelta(hours=14),
-            end_at=midnight + timedelta(hours=38),
-            employee_ids={day.employee_id for day in mine},
-            tenant_ids={day.tenant_id for day in mine},
-        ):
-            key = DayKey(window.tenant_id, window.employee_id, window.work_on)
-            # The span also meets windows of the dates beside, which have their own query.
-            if window.work_on == work_on and key in found:
-                found[key].append(window)
+    if not days:
+        return found
+    dates = [day.work_on for day in days]
+    first, last = (datetime.combine(on, time(), tzinfo=UTC) for on in (min(dates), max(dates)))
+    # Every zone's date, and the start of its shifts, lies within these instants.
+    for window in duty_windows(
+        session,
+        start_at=first - timedelta(hours=14),
+        end_at=last + timedelta(hours=38),
+        employee_ids={day.employee_id for day in days},
+        tenant_ids={day.tenant_id for day in days},
+    ):
+        key = DayKey(window.tenant_id, window.employee_id, window.work_on)
+        if key in found:
+            found[key].append(window)
     return found
 
 

@@ -22,6 +22,7 @@ from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher
 from server.tracking.locate_carriers import carrier_asker
 from server.tracking.locator import Locator
+from server.tracking.replayer import Replayer
 from server.tracking.resolver import Resolver
 
 _log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
         signal.signal(number, end)
     database = make_engine(
         settings.database_url,
-        # The worker, the locator, the resolver, and what carriers answer.
-        pool_size=3 + _CARRIERS_AT_ONCE,
+        # The worker, the locator, the resolver, the replayer, and what carriers answer.
+        pool_size=4 + _CARRIERS_AT_ONCE,
         statement_timeout_s=120.0,
         application_name="outpost-engine",
     )
@@ -63,13 +64,16 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
     desk = desk_of(settings, sessions, clock)
     locator = Locator(sessions, clock, ask_carrier=carrier_asker(desk), aside=carriers)
     resolver = Resolver(desk, LivePublisher(redis))
+    replayer = Replayer(sessions, clock)
     try:
         locator.start()
         resolver.start()
+        replayer.start()
         work(Engine(sessions, clock, LivePublisher(redis)), database, stop)
     finally:
         locator.stop()
         resolver.stop()
+        replayer.stop()
         carriers.shutdown(cancel_futures=True)
         redis.close()
         database.dispose()

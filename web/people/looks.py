@@ -18,6 +18,7 @@ PURPOSES: Mapping[str, LazyString] = {
     "own_data": _l("own data"),
     "device_support": _l("help with the phone"),
     "locate_now": _l("question where one is now"),
+    "policy_trial": _l("trial of other rules"),
 }
 
 VIEWS: Mapping[str, LazyString] = {
@@ -31,6 +32,8 @@ VIEWS: Mapping[str, LazyString] = {
     "alert": _l("Evidence of an alert"),
     "locate": _l("Locate now"),
     "track": _l("Track playback"),
+    "what_if": _l("Result of a what-if"),
+    "what_if.csv": _l("Export of a what-if"),
     "track.gpx": _l("Export of the track as GPX"),
     "track.geojson": _l("Export of the track as GeoJSON"),
     "track.csv": _l("Export of the track as CSV"),

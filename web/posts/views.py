@@ -296,6 +296,7 @@ def _editor(
         post=post,
         versions=[_version(v) for v in reversed(versions or [])],
         may_edit=bool(choice) and (post is None or post.closed_on is None),
+        may_try=post is not None and may_for_others(principal(), Action.REVIEW_FINDING),
         reason=reason,
     )
 
@@ -309,6 +310,8 @@ def _version(version: FenceVersion) -> dict[str, Any]:
         "radius_m": fence.radius_m,
         "vertices": vertices_of(fence),
         "area_m2": fence.area_m2,
+        "note": version.note,
+        "trial": version.trial,
     }
 
 

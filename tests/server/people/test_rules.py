@@ -28,9 +28,9 @@ ALLOWED = {
     "view_findings review_finding view_posts edit_posts view_roster excuse import_data",
     Role.FINANCE: "",
     Role.HR: "view_people manage_people view_roster edit_roster excuse view_posts edit_posts "
-    "view_devices revoke_device import_data",
+    "view_devices revoke_device manage_policies import_data",
     Role.ADMIN: "view_people manage_people manage_accounts manage_carriers manage_basemap "
-    "view_posts edit_posts view_devices manage_devices revoke_device import_data",
+    "manage_policies view_posts edit_posts view_devices manage_devices revoke_device import_data",
     Role.AUDITOR: "view_audit",
 }
 

@@ -1,0 +1,181 @@
+"""Words for every threshold, by family; English is the key of translation."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from server.posts.thresholds import Number, Threshold
+from web import formats
+from web.alerts.words import THRESHOLDS
+from web.texts import _
+
+FAMILIES: Final[Mapping[str, tuple[LazyString, LazyString]]] = {
+    "off_post": (
+        _l("Off post"),
+        _l("When being outside of a post is worth a supervisor's time."),
+    ),
+    "presence": (
+        _l("Inside or outside"),
+        _l("How positions become inside, outside or unknown."),
+    ),
+    "duty": (
+        _l("Duty and live picture"),
+        _l("What is kept around duty, when a position is old, how often anybody may be asked."),
+    ),
+    "trajectory": (
+        _l("Stops and trips"),
+        _l("How a day of positions becomes stops, trips and gaps."),
+    ),
+    "visit": (_l("Visits to sites"), _l("When somebody was at a customer's site.")),
+    "claim": (_l("Travel claims"), _l("What a line of a travel claim may be.")),
+    "forgery": (
+        _l("Signs of forgery"),
+        _l("When positions look made up. Shares are the weights of the signs."),
+    ),
+}
+"""Family → its name, and what it decides; in the order of the page."""
+
+LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
+    "off_post": {
+        "break_budget_s": _l("Breaks that need no excuse, a shift together"),
+    },
+    "presence": {
+        "spike_max_s": _l("A displacement longer than this is believed"),
+    },
+    "duty": {
+        "grace_s": _l("Positions are kept so long before and after duty"),
+        "stale_s": _l("A newest position older than this is shown as old"),
+        "no_signal_s": _l("A newest position older than this is no signal"),
+        "ask_phone_s": _l("A phone that is asked is waited for before its carrier is"),
+        "ask_again_s": _l("Wait before the same account asks about a person again"),
+        "asks_per_hour": _l("Questions of one account within an hour"),
+        "asked_per_hour": _l("Questions of all about one person within an hour"),
+    },
+    "trajectory": {
+        "max_speed_mps": _l("Nothing on the ground is faster"),
+        "spike_mps": _l("There and back this fast is an error of measurement"),
+        "spike_max_s": _l("A displacement longer than this is believed"),
+        "max_accuracy_m": _l("Coarser positions do not join the line"),
+        "assumed_accuracy_m": _l("Accuracy of a position that claims none"),
+        "max_gap_s": _l("A silence on the way longer than this is a gap"),
+        "bridge_max_s": _l("A silence within one stop up to this is inferred stay"),
+        "stop_radius_m": _l("Radius of a stop"),
+        "stop_edge_m": _l("Farther from the middle, arriving and leaving belong to the trips"),
+        "stop_reacquire_m": _l("The first position after silence may be this far off"),
+        "stop_min_s": _l("Shortest stop"),
+        "stop_going_mps": _l("Somebody this fast from minute to minute is on the way"),
+        "stop_going_share": _l("… when it is so for more than this share of a short stay"),
+        "stop_long_s": _l("A longer stay may wander about a campus"),
+        "stop_seen_s": _l("So much of a stop must have been seen"),
+        "edge_max_s": _l("A longer silence says nothing about arriving and leaving"),
+        "assumed_pace_mps": _l("Pace on the way where none was seen"),
+        "stop_outlier_s": _l("A shorter excursion does not end a stop"),
+        "low_battery_pct": _l("A silence after a battery this low is the battery's"),
+        "stop_merge_s": _l("Stops at one place with no more between them are one"),
+        "gate_m": _l("Smallest displacement that counts as movement"),
+        "detour_low": _l("Way over straight line in a gap: least"),
+        "detour_mid": _l("Way over straight line in a gap: likeliest"),
+        "detour_high": _l("Way over straight line in a gap: most"),
+        "bead_noise_share": _l("Dense positions are averaged over so many accuracies"),
+        "bead_max_s": _l("… but over no longer time than this"),
+        "detour_share": _l("Longer than the chord by this share, where nobody looked for long"),
+        "detour_s": _l("… reached with this time constant"),
+        "turn_share": _l("Longer by this share for each radian that the line turns"),
+        "turn_s": _l("… reached after turns with this time constant"),
+        "match_min_m": _l("Shorter trips are not matched to roads"),
+        "match_beyond_share": _l("A matched way is believed so far beyond the trace"),
+        "match_spread_share": _l("Room of a matched length"),
+        "match_end_m": _l("Room between door and road"),
+        "spread_share": _l("Share of a length that nobody can know"),
+    },
+    "visit": {
+        "regular_s": _l("Shortest stay of a regular visit"),
+        "cold_s": _l("Shortest stay of a cold visit"),
+        "follow_up_s": _l("Shortest stay of a follow-up visit"),
+        "buffer_m": _l("Beyond the radius, a stay may be measured so far"),
+        "accuracy_cap_m": _l("Inaccuracy credited at most"),
+        "min_fixes": _l("Positions at the site at least"),
+        "fastest_mps": _l("Nobody goes to a site and back faster"),
+        "seen_share": _l("Less of the stay seen: the visit is partly inferred"),
+    },
+    "claim": {
+        "min_coverage_share": _l("Less of the span known: nobody can tell"),
+        "tolerance_share": _l("Room above the likeliest length, a share of it"),
+        "tolerance_m": _l("… or so much, whichever is larger"),
+        "under_share": _l("A claim below this share of the least feasible is asked about"),
+        "long_gap_s": _l("A longer silence may hide a way of its own"),
+        "night_from_hour": _l("A night begins at this hour"),
+        "night_to_hour": _l("A night ends at this hour"),
+        "night_s": _l("So long at the place within those hours makes a night"),
+        "leg_slack_s": _l("Before and after a ride one may be seen at its ends so long"),
+        "car_mps": _l("Fastest average by car"),
+        "train_mps": _l("Fastest average by train"),
+        "flight_mps": _l("Fastest average by air"),
+    },
+    "forgery": {
+        "mock_share": _l("Weight: positions marked as made up by the phone"),
+        "teleport_share": _l("Weight: stretches joined by impossible speed only"),
+        "frozen_share": _l("Weight: one position to the last digit"),
+        "constant_share": _l("Weight: accuracy and speed frozen in motion"),
+        "replay_share": _l("Weight: positions of an older day again"),
+        "twin_share": _l("Weight: two phones together all the way"),
+        "clock_share": _l("Weight: a clock that runs ahead"),
+        "cell_share": _l("Weight: cells that contradict"),
+        "review_confidence": _l("A person looks at a day from this score on"),
+        "teleport_mps": _l("Faster than this …"),
+        "teleport_m": _l("… and farther than this is no travel on the ground"),
+        "stretch_fixes": _l("Positions on both sides of a jump at least"),
+        "stray_s": _l("A spell of errors is no longer than this"),
+        "exact_m": _l("Positions that claim more are vague and prove nothing"),
+        "frozen_fixes": _l("Identical positions in a row"),
+        "constant_fixes": _l("Positions in motion with the same accuracy and speed"),
+        "moving_m": _l("A longer step is movement"),
+        "replay_fixes": _l("Positions that a replayed day has at least"),
+        "replay_same_share": _l("So much of a day in an older one is a replay"),
+        "twin_m": _l("So long a way together may be two phones in one pocket"),
+        "twin_apart_m": _l("… at no more than this apart"),
+        "twin_step_s": _l("… in steps no longer than this"),
+    },
+}
+"""What a threshold means; those of absences that evidence names too are in `web.alerts.words`."""
+
+UNITS: Final[Mapping[str, LazyString]] = {
+    "s": _l("seconds"),
+    "m": _l("metres"),
+    "m/s": _l("metres a second"),
+    "share": _l("share, 0 to 1"),
+    "%": _l("percent"),
+    "h": _l("hour of the day"),
+    "": _l("number"),
+}
+
+
+def label(kind: str, name: str) -> str:
+    """Return what a threshold means, its name when nobody has written it."""
+    return str(LABELS.get(kind, {}).get(name) or THRESHOLDS.get(name) or name)
+
+
+def amount(threshold: Threshold, value: Number) -> str:
+    """Return a value with its unit, as people say it."""
+    if threshold.unit == "s":
+        return formats.exact_duration(value)
+    if threshold.unit == "m":
+        return formats.distance(value) if value == int(value) else f"{value:g} m"
+    if threshold.unit == "share":
+        return f"{value * 100:g}%"
+    if threshold.unit == "h":
+        return f"{int(value):02d}:00"
+    if threshold.unit == "%":
+        return f"{value:g}%"
+    return f"{value:g} {threshold.unit}".strip()
+
+
+def span(threshold: Threshold) -> str:
+    """Return what may be set."""
+    return _(
+        "%(low)s to %(high)s",
+        low=amount(threshold, threshold.low),
+        high=amount(threshold, threshold.high),
+    )
