@@ -28,12 +28,16 @@ from server.imports.bearer import Bearer
 from server.imports.kinds import Kind
 from server.imports.planning import Options
 from server.imports.services import check_import, receive_file
-from server.people.rules import Principal, Role
-from server.posts.queries import ExcusalKind
+from server.people.policy import units_in_scope
+from server.people.rules import Action, Principal, Role
+from server.posts.queries import ExcusalKind, PolicyKind, get_post
 from server.posts.services import assign_shift, create_post, create_shift, excuse
 from server.sites.rules import SiteFacts
 from server.sites.services import add_sites
+from server.tracking.replayer import Replayer
 from server.tracking.services import detect_presence_of_day
+from server.tracking.what_if import ask_what_if, post_trial
+from server.tracking.what_if_rules import FamilyTrial, Trial
 from tests.factories.footprints import absence
 from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
 
@@ -80,6 +84,10 @@ class Marked:
     sites: dict[tuple[str, str], UUID] = field(default_factory=dict)
     imports: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """A checked file of sites that the branch's supervisor brought."""
+    runs: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """Other thresholds that the branch's supervisor tried, two days later."""
+    fence_runs: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """The same of the branch's post with a larger radius."""
     excusals: dict[tuple[str, str], UUID] = field(default_factory=dict)
     providers: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Carriers belong to the whole tenant; there are two, for tests that remove one."""
@@ -117,6 +125,14 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
             _judge(session, clock, world, marked)
         with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
             session.execute(_LAST)
+        for slug, branch in PLACES:
+            _try(
+                make_session_factory(app),
+                make_session_factory(engine),
+                world.tenants[slug],
+                branch,
+                marked,
+            )
     finally:
         for each in (app, engine, ingest):
             each.dispose()
@@ -197,30 +213,11 @@ def _bring(
 ) -> UUID:
     """Let the branch's supervisor bring a file of one site, and have it checked."""
     lon_deg, lat_deg = PLACES[tenant.slug, branch]
-    unit = {"north": "north", "south": "south"}[branch]
-    login = tenant.logins[f"supervisor_{branch}"]
-    bearer = Bearer(
-        tenant_id=tenant.id,
-        zone=ZONE,
-        name=f"bearer {tenant.canary(branch)}",
-        principal=Principal(
-            tenant_id=tenant.id,
-            tenant_slug=tenant.slug,
-            account_id=login.account_id,
-            employee_id=login.employee_id,
-            name=f"bearer {tenant.canary(branch)}",
-            login="",
-            locale="en",
-            theme=None,
-            zone=ZONE,
-            grants=((Role.SUPERVISOR, tenant.units[unit]),),
-            epoch=0,
-        ),
-    )
+    bearer = Bearer.of(_supervisor(tenant, branch))
     mark = tenant.canary(branch)
     lines = (
         "number,name,unit,lon,lat",
-        f"D-{branch},file {mark},{unit} {mark},{lon_deg},{lat_deg}",
+        f"D-{branch},file {mark},{branch} {mark},{lon_deg},{lat_deg}",
     )
 
     def transaction() -> AbstractContextManager[Session]:
@@ -238,6 +235,48 @@ def _bring(
         )
     check_import(transaction, clock, bearer=bearer, import_id=import_id)
     return import_id
+
+
+def _try(
+    app: sessionmaker[Session],
+    engine: sessionmaker[Session],
+    tenant: TenantWorld,
+    branch: str,
+    marked: Marked,
+) -> None:
+    """Let the branch's supervisor try other thresholds and another fence, and work both out."""
+    clock, who = ManualClock(NOON + timedelta(days=2)), _supervisor(tenant, branch)
+    key, post_id = (tenant.slug, branch), marked.posts[tenant.slug, branch]
+    family = FamilyTrial(
+        kind=PolicyKind.OFF_POST, params={"min_outside_s": 7_200}, before={}, based_on=0
+    )
+    for runs in (marked.runs, marked.fence_runs):
+        with unit_of_work(app, tenant_id=tenant.id) as session:
+            units = units_in_scope(who, Action.VIEW_POSTS, now=clock.now())
+            post = get_post(session, units, post_id=post_id, at=clock.now())
+            assert post is not None
+            trial = Trial(families=(family,))
+            if runs is marked.fence_runs:
+                trial = Trial(post=post_trial(post, radius_m=900, grace_s=None, buffer_m=None))
+            runs[key] = ask_what_if(session, clock, who, trial=trial)
+        Replayer(engine, clock, rests=False).run_once()
+
+
+def _supervisor(tenant: TenantWorld, branch: str) -> Principal:
+    login = tenant.logins[f"supervisor_{branch}"]
+    return Principal(
+        tenant_id=tenant.id,
+        tenant_slug=tenant.slug,
+        account_id=login.account_id,
+        employee_id=login.employee_id,
+        name=f"bearer {tenant.canary(branch)}",
+        login="",
+        locale="en",
+        theme=None,
+        zone=ZONE,
+        grants=((Role.SUPERVISOR, tenant.units[branch]),),
+        epoch=0,
+    )
 
 
 def _walk(tenant: TenantWorld, branch: str, name: str, on: date) -> list[dict[str, object]]:

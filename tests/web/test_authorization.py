@@ -138,6 +138,12 @@ class House:
             "shift_id": str(self.marked.shifts[slug, branch]),
             "site_id": str(self.marked.sites[slug, branch]),
             "import_id": str(self.marked.imports[slug, branch]),
+            "run_id": str(
+                (self.marked.fence_runs if row.rule.endswith("/fence") else self.marked.runs)[
+                    slug, branch
+                ]
+            ),
+            "family": "off_post",
             "kind": "posts",
             "unit_id": str(tenant.units[{"north": "n1", "south": "s1"}[branch]]),
             "on": MOVES.get(of, WORK_ON).isoformat(),
@@ -205,6 +211,8 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/sites/new": _site_form(ids) | {"number": f"S{next(_numbers)}"},
         "/sites/<uuid:site_id>": _site_form(ids) | {"number": f"S{next(_numbers)}"},
         "/sites/<uuid:site_id>/active": {"active": "0"},
+        "/policies/<family>": {"off_post.min_outside_s": f"{900 + next(_numbers)}"},
+        "/what-if": {"off_post.min_outside_s": "900"},
         "/imports": {"kind": "sites", "file": (BytesIO(b"number,name,unit"), "list.csv")},
         "/imports/<uuid:import_id>/options": {"datum": "wgs84"},
         "/api/distribution/areas": {"areas": [AREA]},

@@ -120,7 +120,7 @@ def history(
     versions: Sequence[PolicyVersion],
 ) -> list[tuple[PolicyVersion, list[tuple[str, str, str]]]]:
     """Return versions of one family, newest first, each with what it changed."""
-    older = [*versions[1:], None]
+    older = [*versions[1:], None][: len(versions)]
     return [
         (version, differences(version.kind, before.params if before else {}, version.params))
         for version, before in zip(versions, older, strict=True)

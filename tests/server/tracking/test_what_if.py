@@ -262,10 +262,10 @@ class House:
         self.tenant, self.marked = tenant, marked
         self.company = _company(tenant, urls)
         self.clock = self.company.clock
-
-    def close(self) -> None:
         with self.company.owner.begin() as connection:
             connection.execute(text("DELETE FROM what_if_runs"))
+
+    def close(self) -> None:
         for engine in (
             self.company.app, self.company.engine, self.company.ingest, self.company.owner,
         ):  # fmt: skip
