@@ -20,7 +20,7 @@ class Threshold:
 
     Attributes
     ----------
-    unit : `s`, `m`, `m/s`, `share` (0 to 1), `%`, `h` of the clock, or empty for a number.
+    unit : `s`, `m`, `m/s`, `m/s²`, `share` (0 to 1), `%`, `h` of the clock, or empty for a number.
     low, high : what may be set, both included.
     whole : only whole numbers.
     """
@@ -44,10 +44,12 @@ _BY_ENDING: Final[Mapping[str, tuple[str, Number, Number]]] = {
     "s": ("s", 0, 86_400),
     "m": ("m", 0, 100_000),
     "mps": ("m/s", 0, 400),
+    "mps2": ("m/s²", 0, 100),
     "share": ("share", 0, 1),
     "confidence": ("share", 0, 1),
     "pct": ("%", 0, 100),
     "fixes": ("", 1, 10_000),
+    "people": ("", 1, 10_000),
 }
 """Ending of a name → unit and range."""
 _BY_NAME: Final[Mapping[str, tuple[str, Number, Number]]] = {

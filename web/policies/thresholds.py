@@ -8,7 +8,7 @@ from flask_babel.speaklater import LazyString
 
 from server.posts.thresholds import Number, Threshold
 from web import formats
-from web.alerts.words import THRESHOLDS
+from web.cards.words import THRESHOLDS
 from web.texts import _
 
 FAMILIES: Final[Mapping[str, tuple[LazyString, LazyString]]] = {
@@ -40,9 +40,7 @@ FAMILIES: Final[Mapping[str, tuple[LazyString, LazyString]]] = {
 LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
     "off_post": {
         "break_budget_s": _l("Breaks that need no excuse, a shift together"),
-    },
-    "presence": {
-        "spike_max_s": _l("A displacement longer than this is believed"),
+        "min_fixes": _l("Fixes outside at least"),
     },
     "duty": {
         "grace_s": _l("Positions are kept so long before and after duty"),
@@ -53,17 +51,18 @@ LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
         "asks_per_hour": _l("Questions of one account within an hour"),
         "asked_per_hour": _l("Questions of all about one person within an hour"),
     },
+    "presence": {
+        "edge_hold_s": _l("Inside but at the edge counts as long as this"),
+    },
     "trajectory": {
-        "max_speed_mps": _l("Nothing on the ground is faster"),
-        "spike_mps": _l("There and back this fast is an error of measurement"),
-        "spike_max_s": _l("A displacement longer than this is believed"),
         "max_accuracy_m": _l("Coarser positions do not join the line"),
-        "assumed_accuracy_m": _l("Accuracy of a position that claims none"),
         "max_gap_s": _l("A silence on the way longer than this is a gap"),
         "bridge_max_s": _l("A silence within one stop up to this is inferred stay"),
         "stop_radius_m": _l("Radius of a stop"),
         "stop_edge_m": _l("Farther from the middle, arriving and leaving belong to the trips"),
         "stop_reacquire_m": _l("The first position after silence may be this far off"),
+        "stop_rest_mps": _l("… or as far as this pace goes through the silence"),
+        "stop_rest_max_m": _l("… but no farther than this"),
         "stop_min_s": _l("Shortest stop"),
         "stop_going_mps": _l("Somebody this fast from minute to minute is on the way"),
         "stop_going_share": _l("… when it is so for more than this share of a short stay"),
@@ -72,7 +71,6 @@ LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
         "edge_max_s": _l("A longer silence says nothing about arriving and leaving"),
         "assumed_pace_mps": _l("Pace on the way where none was seen"),
         "stop_outlier_s": _l("A shorter excursion does not end a stop"),
-        "low_battery_pct": _l("A silence after a battery this low is the battery's"),
         "stop_merge_s": _l("Stops at one place with no more between them are one"),
         "gate_m": _l("Smallest displacement that counts as movement"),
         "detour_low": _l("Way over straight line in a gap: least"),
@@ -91,28 +89,12 @@ LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
         "spread_share": _l("Share of a length that nobody can know"),
     },
     "visit": {
-        "regular_s": _l("Shortest stay of a regular visit"),
-        "cold_s": _l("Shortest stay of a cold visit"),
-        "follow_up_s": _l("Shortest stay of a follow-up visit"),
-        "buffer_m": _l("Beyond the radius, a stay may be measured so far"),
         "accuracy_cap_m": _l("Inaccuracy credited at most"),
-        "min_fixes": _l("Positions at the site at least"),
-        "fastest_mps": _l("Nobody goes to a site and back faster"),
-        "seen_share": _l("Less of the stay seen: the visit is partly inferred"),
-    },
-    "claim": {
-        "min_coverage_share": _l("Less of the span known: nobody can tell"),
-        "tolerance_share": _l("Room above the likeliest length, a share of it"),
-        "tolerance_m": _l("… or so much, whichever is larger"),
-        "under_share": _l("A claim below this share of the least feasible is asked about"),
-        "long_gap_s": _l("A longer silence may hide a way of its own"),
-        "night_from_hour": _l("A night begins at this hour"),
-        "night_to_hour": _l("A night ends at this hour"),
-        "night_s": _l("So long at the place within those hours makes a night"),
-        "leg_slack_s": _l("Before and after a ride one may be seen at its ends so long"),
-        "car_mps": _l("Fastest average by car"),
-        "train_mps": _l("Fastest average by train"),
-        "flight_mps": _l("Fastest average by air"),
+        "way_max_s": _l("A verified visit excuses the way there and back up to this each"),
+        "pin_near_m": _l("A stay this near to a pin speaks of where the site is"),
+        "pin_spread_m": _l("Stays of several people within this agree on a place"),
+        "pin_min_people": _l("… when they are so many people"),
+        "pin_share": _l("… and this share of all who have a say"),
     },
     "forgery": {
         "mock_share": _l("Weight: positions marked as made up by the phone"),
@@ -123,7 +105,6 @@ LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
         "twin_share": _l("Weight: two phones together all the way"),
         "clock_share": _l("Weight: a clock that runs ahead"),
         "cell_share": _l("Weight: cells that contradict"),
-        "review_confidence": _l("A person looks at a day from this score on"),
         "teleport_mps": _l("Faster than this …"),
         "teleport_m": _l("… and farther than this is no travel on the ground"),
         "stretch_fixes": _l("Positions on both sides of a jump at least"),
@@ -137,14 +118,43 @@ LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
         "twin_m": _l("So long a way together may be two phones in one pocket"),
         "twin_apart_m": _l("… at no more than this apart"),
         "twin_step_s": _l("… in steps no longer than this"),
+        "acceleration_share": _l("Weight: changes of speed that no vehicle makes"),
+        "acceleration_mps2": _l("No vehicle changes its speed faster"),
+        "acceleration_step_s": _l("… between positions no farther apart than this"),
+        "smooth_share": _l("Weight: a line smoother than receivers draw"),
+        "smooth_m": _l("Half of the positions lie no farther beside the line"),
+        "smooth_way_m": _l("… over such a way"),
+        "frozen_accuracy_m": _l("… that claim to be this exact"),
+        "replay_rhythm_fixes": _l("Positions that tell the rhythm of a replay at least"),
+        "replay_rhythm_share": _l("A copy keeps so much of the intervals"),
+        "replay_near_m": _l("A shaken copy stays this near to the older day"),
+        "replay_moving_fixes": _l("Positions under way in a shaken copy at least"),
+        "replay_moving_share": _l("… for so much of what it was under way"),
+        "replay_error_share": _l("… or has errors that go together like this, standing"),
+        "twin_near_m": _l("Two phones no farther apart than this"),
+        "twin_near_share": _l("… for so much of the day"),
+        "twin_error_share": _l("… whose errors go together like this"),
+        "twin_still_s": _l("… when they stood still together for so long"),
+        "pair_s": _l("Places of two days are compared this near in time"),
+        "still_pair_s": _l("… and errors, of who stands still, this near"),
+        "way_s": _l("Time to either side that tells who is under way"),
+        "way_m": _l("Under way is who gets this far in it"),
+        "still_window_s": _l("Errors are what is left over the mean of so long to either side"),
+        "still_spread_m": _l("… while all of it lies within this"),
+        "error_max_m": _l("Larger errors count as this"),
+        "still_fixes": _l("Positions that tell how errors go together"),
+        "still_s": _l("… over so long"),
+        "delay_s": _l("A clock is slow when every position comes this late"),
+        "delay_spread_s": _l("… and all of them equally late"),
     },
 }
-"""What a threshold means; those of absences that evidence names too are in `web.alerts.words`."""
+"""What a threshold means, where `web.cards.words` does not say it for every family."""
 
 UNITS: Final[Mapping[str, LazyString]] = {
     "s": _l("seconds"),
     "m": _l("metres"),
     "m/s": _l("metres a second"),
+    "m/s²": _l("metres a second, each second"),
     "share": _l("share, 0 to 1"),
     "%": _l("percent"),
     "h": _l("hour of the day"),
