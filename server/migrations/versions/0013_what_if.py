@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from server.db.walls import grant_statements, wall_statements
 
 revision: str = "0013"
-down_revision: str | None = "0017"
+down_revision: str | None = "0012"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -27,8 +27,6 @@ def upgrade() -> None:
         op.add_column(
             table, sa.Column("trial", postgresql.JSONB(astext_type=sa.Text()), nullable=True)
         )
-    # No limit of its own: the policy's. Versions there are keep theirs.
-    op.alter_column("post_versions", "grace_s", nullable=True, server_default=None)
     _create_runs()
     _create_days_and_flips()
     for table, rights in _RIGHTS.items():
@@ -41,8 +39,6 @@ def downgrade() -> None:
     op.drop_table("what_if_flips")
     op.drop_table("what_if_days")
     op.drop_table("what_if_runs")
-    op.execute("UPDATE post_versions SET grace_s = 600 WHERE grace_s IS NULL")
-    op.alter_column("post_versions", "grace_s", nullable=False, server_default="600")
     for table in ("policies", "post_versions"):
         op.drop_column(table, "trial")
         op.drop_column(table, "note")
