@@ -23,14 +23,9 @@ from server.main.database import connected, tenant_of
 from server.people.policy import local_date
 from server.people.queries import TenantView
 from server.posts.queries import PolicyKind, PostView, geo_policy, list_posts
-from server.tracking.what_if import (
-    BATCH,
-    days_to_replay,
-    family_trial,
-    post_trial,
-    replay_days,
-)
+from server.tracking.what_if import BATCH, days_to_replay, replay_days
 from server.tracking.what_if_rules import FAMILIES, Trial, span_of
+from server.tracking.what_if_trials import family_trial, post_trial
 
 _CLOCK: Final = SystemClock()
 

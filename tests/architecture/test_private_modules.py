@@ -31,6 +31,7 @@ GEO_DOORS = {
     "geo.cells_cli": {"click"},
     "geo.claims_cli": {"click"},
     "geo.visits_cli": {"click"},
+    "geo.what_if_cli": set(),
     "geo.files": {"pathlib"},
     "geo.valhalla_roads": {"pathlib", "tempfile", "valhalla"},
 }

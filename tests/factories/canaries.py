@@ -36,8 +36,9 @@ from server.sites.rules import SiteFacts
 from server.sites.services import add_sites
 from server.tracking.replayer import Replayer
 from server.tracking.services import detect_presence_of_day
-from server.tracking.what_if import ask_what_if, post_trial
+from server.tracking.what_if import ask_what_if
 from server.tracking.what_if_rules import FamilyTrial, Trial
+from server.tracking.what_if_trials import post_trial
 from tests.factories.footprints import absence
 from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
 

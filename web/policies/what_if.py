@@ -26,7 +26,7 @@ from server.posts.queries import (
     policy_versions,
 )
 from server.posts.thresholds import Number, complete, thresholds_of
-from server.tracking.what_if import ask_what_if, cancel_what_if, family_trial, post_trial
+from server.tracking.what_if import ask_what_if, cancel_what_if
 from server.tracking.what_if_queries import (
     FlipRow,
     FlipSort,
@@ -37,6 +37,7 @@ from server.tracking.what_if_queries import (
 )
 from server.tracking.what_if_rules import FAMILIES, MAX_DAYS, Trial, span_of
 from server.tracking.what_if_saving import save_fence
+from server.tracking.what_if_trials import family_trial, post_trial
 from web import formats
 from web.choices import unit_choices
 from web.params import date_or_none, uuid_or_none

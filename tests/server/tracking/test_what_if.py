@@ -33,8 +33,6 @@ from server.tracking.what_if import (
     ask_what_if,
     cancel_what_if,
     claim_run,
-    family_trial,
-    post_trial,
     replay_batch,
     replay_days,
 )
@@ -48,6 +46,7 @@ from server.tracking.what_if_queries import (
 )
 from server.tracking.what_if_rules import FamilyTrial, RunState, Trial, span_of
 from server.tracking.what_if_saving import save_fence, save_policy
+from server.tracking.what_if_trials import family_trial, post_trial
 from tests.conftest import StatementCount
 from tests.factories.canaries import NOON, WORK_ON, Marked, live_the_day
 from tests.factories.company import DAY, Company
