@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 
 from geo.distance import FloatArray, metres_per_degree
-from geo.fix import FixArray, IntArray
+from geo.fix import BoolArray, FixArray, IntArray
 from geo.policy import TrackPolicy
 
 _REFRESH: Final = 1.5
@@ -20,6 +20,7 @@ _NEAR: Final = 5.0
 """A single fix out is no departure within this many radii: two say so."""
 _GONE: Final = 3.0
 """Who is twice farther off than so many radii, when a stay would have been seen, is on the way."""
+_DEGREE_M: Final = 111_195.0
 _MANY: Final = 48
 """From so many beads on a stay grows by arrays; below, single numbers are faster."""
 
@@ -81,24 +82,24 @@ class Growth:
         self._starts, self._ends = beads.starts_s.tolist(), beads.ends_s.tolist()
         self._lon, self._lat = beads.lon_deg.tolist(), beads.lat_deg.tolist()
         self._silent_s = np.append(0.0, beads.starts_s[1:] - beads.ends_s[:-1])
-        east_m, north_m = metres_per_degree(beads.lat_deg)
-        self._east_m, self._north_m = east_m.tolist(), north_m.tolist()
         next_s = beads.starts_s + _STRIDE * policy.stop_min_s
         after = np.searchsorted(beads.starts_s, next_s, side="left")
         self.later: list[int] = np.maximum(after, np.arange(1, len(beads) + 1)).tolist()
-        self.passing: list[bool] = self._passing(east_m, north_m).tolist()
+        self.passing: list[bool] = self._passing().tolist()
 
-    def _passing(self, east_m: FloatArray, north_m: FloatArray) -> np.ndarray:
+    def _passing(self) -> BoolArray:
         """Beads that somebody passes by: far away by the time that makes a stay, and after."""
         beads, policy = self._beads, self._policy
         n = len(beads)
         seen = np.searchsorted(beads.ends_s, beads.starts_s + policy.stop_seen_s, side="left")
         passing = seen + 1 < n
         seen = np.minimum(seen, max(n - 2, 0))
+        narrow = np.cos(np.radians(beads.lat_deg))
+        gone_deg = _GONE * policy.stop_radius_m / _DEGREE_M
         for bead in (seen, seen + 1) if n > 1 else ():
-            east = (beads.lon_deg[bead] - beads.lon_deg) * east_m
-            north = (beads.lat_deg[bead] - beads.lat_deg) * north_m
-            passing &= np.hypot(east, north) > _GONE * policy.stop_radius_m
+            east = (beads.lon_deg[bead] - beads.lon_deg) * narrow
+            north = beads.lat_deg[bead] - beads.lat_deg
+            passing &= east * east + north * north > gone_deg * gone_deg
             passing &= beads.starts_s[bead] - beads.starts_s <= policy.max_gap_s
         return passing
 
@@ -107,7 +108,7 @@ class Growth:
         policy, beads, n = self._policy, self._beads, len(self._starts)
         starts, ends, lon, lat = self._starts, self._ends, self._lon, self._lat
         centre_lon, centre_lat = lon[start], lat[start]
-        east_m, north_m = self._east_m[start], self._north_m[start]
+        east_m, north_m = (float(m[0]) for m in metres_per_degree(beads.lat_deg[[start]]))
         members = [start]
         refresh_at = 2.0
         strays = 0
@@ -159,7 +160,10 @@ class Growth:
             if len(members) % 2:
                 return lon[k], lat[k]
             return (lon[k - 1] + lon[k]) / 2.0, (lat[k - 1] + lat[k]) / 2.0
-        return middle(self._beads.lon_deg[members]), middle(self._beads.lat_deg[members])
+        first, last = members[0], members[-1]
+        whole = last - first == len(members) - 1
+        part = slice(first, last + 1) if whole else np.array(members)
+        return middle(self._beads.lon_deg[part]), middle(self._beads.lat_deg[part])
 
 
 def middle(values: FloatArray) -> float:

@@ -67,7 +67,9 @@ def consecutive_m(lon_deg: FloatArray, lat_deg: FloatArray) -> FloatArray:
     north = np.diff(lat_deg)
     middle_deg = (lat_deg[:-1] + lat_deg[1:]) / 2.0
     east_m, north_m = metres_per_degree(middle_deg)
-    length = np.hypot(east_m * east, north_m * north)
+    east_m *= east
+    north_m *= north
+    length = np.sqrt(east_m * east_m + north_m * north_m)
     far = np.flatnonzero((length > _SHORT_M) | (np.abs(middle_deg) > _POLAR_DEG))
     if len(far):
         length[far] = geodesics_m(
@@ -84,11 +86,12 @@ def metres_per_degree(lat_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
 
     Good for some kilometres round the latitude.
     """
-    phi = np.radians(lat_deg)
-    shape = 1.0 - GEOD.es * np.sin(phi) ** 2
+    sine = np.sin(np.radians(lat_deg))
+    square = sine * sine
+    shape = 1.0 - GEOD.es * square
     root = np.sqrt(shape)
     degree_m = math.radians(GEOD.a)
-    east_m = degree_m / root * np.cos(phi)
+    east_m = degree_m / root * np.sqrt(1.0 - square)
     return np.asarray(east_m), np.asarray(degree_m * (1.0 - GEOD.es) / (shape * root))
 
 

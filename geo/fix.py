@@ -216,8 +216,7 @@ class FixArray:
         return columns._canonical()
 
     def _canonical(self) -> Self:
-        n = len(self)
-        if n == 0:
+        if not len(self) or (np.diff(self.epoch_s) > 0.0).all():  # the usual case, and cheap
             return self
         # After (time, key) the remaining columns only break ties, so that the copy
         # that survives does not depend on which one came first.

@@ -62,8 +62,8 @@ def detect_staypoints(track: Trackpoints, *, policy: TrackPolicy) -> tuple[Stayp
     beads = Beads.of(track.fixes)
     growth = Growth(beads, policy)
     stays: list[tuple[int, int]] = []
-    at = 0
-    while at < len(beads):
+    at, count = 0, len(beads)
+    while at < count:
         if not growth.passing[at]:
             members = growth.grow(at)
             if beads.ends_s[members[-1]] - beads.starts_s[at] >= policy.stop_seen_s:
@@ -188,8 +188,8 @@ def _edges(
     fixes, times = track.fixes, track.fixes.epoch_s
     if not spans:
         return []
-    pace_mps = _pace(track, spans, policy)
     step_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)
+    pace_mps = _pace(times, step_m, spans, policy)
 
     def spare_s(step: int) -> float:
         silent = float(times[step + 1] - times[step])
@@ -224,14 +224,14 @@ def _under_way_s(
     )
 
 
-def _pace(track: Trackpoints, spans: list[tuple[int, int]], policy: TrackPolicy) -> float:
+def _pace(
+    epoch_s: FloatArray, step_m: FloatArray, spans: list[tuple[int, int]], policy: TrackPolicy
+) -> float:
     """Metres a second along the way while on the way, seen over a minute or more."""
-    fixes = track.fixes
-    moving = np.ones(max(len(fixes) - 1, 0), dtype=np.bool_)
+    moving = np.ones(len(step_m), dtype=np.bool_)
     for first, last in spans:
         moving[max(first - 1, 0) : last + 1] = False
-    step_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)
-    step_s = np.diff(fixes.epoch_s)
+    step_s = np.diff(epoch_s)
     moving &= step_s <= policy.max_gap_s
     if not moving.any():
         return policy.assumed_pace_mps
@@ -242,7 +242,7 @@ def _pace(track: Trackpoints, spans: list[tuple[int, int]], policy: TrackPolicy)
     fast = speeds[speeds > _STANDING_MPS]
     if not len(fast):
         return policy.assumed_pace_mps
-    return policy.detour_mid * float(np.quantile(fast, 0.5))
+    return policy.detour_mid * middle(fast)
 
 
 def _staypoint(

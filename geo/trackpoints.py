@@ -91,19 +91,23 @@ def displaced(
     Mask ``(n,)``. O(n log n).
     """
     wrong = np.zeros(len(fixes), dtype=np.bool_)
+    index = np.arange(len(fixes))
+    steps = _net_speeds(fixes, accuracy_m, index)
     for _ in range(_MAX_ROUNDS):
-        index = np.flatnonzero(~wrong)
-        runs = _spikes(fixes, accuracy_m, index, spike_mps, spike_max_s)
+        runs = _spikes(fixes, steps, index, spike_mps, spike_max_s)
         if not runs:
             break
         for first, last in runs:
             wrong[index[first : last + 1]] = True
-    index = np.flatnonzero(~wrong)
-    wrong[index[_stray(fixes, accuracy_m, index, max_speed_mps)]] = True
+        index = np.flatnonzero(~wrong)
+        steps = _net_speeds(fixes, accuracy_m, index)
+    wrong[index[_stray(steps[1], max_speed_mps)]] = True
     return wrong
 
 
 def _best_per_instant(epoch_s: FloatArray, accuracy_m: FloatArray, index: IntArray) -> IntArray:
+    if (np.diff(epoch_s[index]) > 0.0).all():  # the usual case, and cheap
+        return index
     order = index[np.lexsort((index, accuracy_m[index], epoch_s[index]))]
     first = np.concatenate(([True], np.diff(epoch_s[order]) > 0.0))[: len(order)]
     return np.asarray(order[first], dtype=np.int64)
@@ -120,16 +124,16 @@ def _net_speeds(
 
 def _spikes(
     fixes: FixArray,
-    accuracy_m: FloatArray,
+    steps: tuple[FloatArray, FloatArray],
     index: IntArray,
     spike_mps: float,
     spike_max_s: float,
 ) -> list[tuple[int, int]]:
     """Find runs ``[first, last]`` of positions in ``index``, out and back, shortest first."""
-    if len(index) < 3:  # before, displaced, after
-        return []
-    length, speed = _net_speeds(fixes, accuracy_m, index)
+    length, speed = steps
     fast = np.flatnonzero(speed > spike_mps)
+    if len(fast) < 2:  # out and back
+        return []
     out, back = fast[:-1], fast[1:]
     before, after = index[out], index[back + 1]
     baseline = geodesics_m(
@@ -153,15 +157,13 @@ def _spikes(
     return runs
 
 
-def _stray(
-    fixes: FixArray, accuracy_m: FloatArray, index: IntArray, max_speed_mps: float
-) -> IntArray:
-    """Positions in ``index`` of pieces of one or two fixes that only impossible speed joins."""
-    if len(index) < _SMALL_PIECE:
+def _stray(speed_mps: FloatArray, max_speed_mps: float) -> IntArray:
+    """Positions of pieces of one or two fixes that only impossible speed joins with the rest."""
+    breaks = speed_mps > max_speed_mps
+    if not breaks.any():
         return np.zeros(0, dtype=np.int64)
-    _, speed = _net_speeds(fixes, accuracy_m, index)
-    piece = np.concatenate(([0], np.cumsum(speed > max_speed_mps)))
+    piece = np.concatenate(([0], np.cumsum(breaks)))
     size = np.bincount(piece)
-    if len(size) == 1 or size.max() <= _SMALL_PIECE:
+    if size.max() <= _SMALL_PIECE:
         return np.zeros(0, dtype=np.int64)
     return np.flatnonzero(size[piece] <= _SMALL_PIECE)

@@ -1,5 +1,6 @@
 """A person's day as stops, trips and gaps that tile it."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from geo.distance import FloatArray
 from geo.fix import FixArray, from_epoch_s, to_epoch_s
 from geo.gaps import Gap, blame
 from geo.legs import Legs
@@ -204,20 +206,20 @@ def _segments(
 
 
 def _runs(
-    times: list[float], stays: Sequence[Staypoint], policy: TrackPolicy
+    times: FloatArray, stays: Sequence[Staypoint], policy: TrackPolicy
 ) -> list[tuple[int, int, Staypoint | None]]:
     """Cut the trackpoints into stays, silent steps and stretches of movement."""
     runs: list[tuple[int, int, Staypoint | None]] = []
+    silences = np.flatnonzero(np.diff(times) > policy.max_gap_s).tolist()
     at = 0
     for stay in [*stays, None]:
         until = len(times) - 1 if stay is None else stay.first
         begin = at
-        for k in range(at, until):
-            if times[k + 1] - times[k] > policy.max_gap_s:
-                if k > begin:
-                    runs.append((begin, k, None))
-                runs.append((k, k + 1, None))
-                begin = k + 1
+        for k in silences[bisect_left(silences, at) : bisect_left(silences, until)]:
+            if k > begin:
+                runs.append((begin, k, None))
+            runs.append((k, k + 1, None))
+            begin = k + 1
         if until > begin:
             runs.append((begin, until, None))
         if stay is not None:

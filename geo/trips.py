@@ -6,7 +6,8 @@ from typing import Final, Self
 import numpy as np
 import shapely
 
-from geo.distance import FloatArray, LocalPlane, consecutive_m
+from geo.beads import middle
+from geo.distance import FloatArray, consecutive_m, metres_per_degree
 from geo.fix import IntArray
 from geo.policy import TrackPolicy
 
@@ -73,14 +74,17 @@ def trip_distance(
     )
     bead_s = _bead_s(epoch_s, lon_deg, lat_deg, accuracy_m, policy)
     time, lon, lat, slack = _beads(epoch_s, lon_deg, lat_deg, accuracy_m, bead_s)
-    plane = LocalPlane(float(lon[len(lon) // 2]), float(lat[len(lat) // 2]))
-    xy = np.column_stack(plane.forward(lon, lat))
+    # Only gates, turns and the tolerance are judged in the plane; lengths are geodesics.
+    degree_m = np.concatenate(metres_per_degree(lat[[len(lat) // 2]]))
+    east = (lon - lon[0] + 180.0) % 360.0 - 180.0
+    xy = np.column_stack((east, lat)) * degree_m
     gate = np.clip(slack, policy.gate_m, _GATE_MAX_M)
     anchors = _displacements(xy, gate)
     chord = consecutive_m(lon[anchors], lat[anchors])
     mid = float((chord * detour(np.diff(time[anchors]), _turns(xy[anchors]), policy)).sum())
-    simple = shapely.simplify(shapely.LineString(xy), float(np.median(gate)))
-    low = float(consecutive_m(*plane.inverse(*shapely.get_coordinates(simple).T)).sum())
+    simple = shapely.simplify(shapely.linestrings(xy), middle(gate))
+    corners = shapely.get_coordinates(simple) / degree_m
+    low = float(consecutive_m(corners[:, 0], corners[:, 1]).sum())
     low = min(low, mid)
     return DistanceInterval(low, mid, 2.0 * mid - low + policy.spread_share * mid)
 
@@ -146,10 +150,10 @@ def _bead_s(
     policy: TrackPolicy,
 ) -> float:
     """Time in which this trip goes some times as far as its noise; averaging hides no more."""
-    every = max(1, int(_PACE_STEP_S / max(float(np.median(np.diff(epoch_s))), 1.0)))
+    every = max(1, int(_PACE_STEP_S / max(middle(np.diff(epoch_s)), 1.0)))
     way_m = float(consecutive_m(lon_deg[::every], lat_deg[::every]).sum())
     pace_mps = max(way_m / float(epoch_s[-1] - epoch_s[0]), _PACE_MIN_MPS)
-    noise_m = max(float(np.median(accuracy_m)), policy.gate_m / 2.0)
+    noise_m = max(middle(accuracy_m), policy.gate_m / 2.0)
     return min(policy.bead_noise_share * noise_m / pace_mps, policy.bead_max_s)
 
 
