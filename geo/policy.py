@@ -191,6 +191,16 @@ class VisitPolicy:
     """Nobody goes to a site and back faster than this; decides what a silence has room for."""
     seen_share: float = 0.5
     """Less than this share of the stay seen: the verdict says that it is partly inferred."""
+    way_max_s: float = 3_600.0
+    """A verified visit excuses the way there, and the way from it, up to this each."""
+    pin_near_m: float = 1_000.0
+    """A stay this near to a pin speaks of where the site is."""
+    pin_spread_m: float = 75.0
+    """Stays of several people within this of their middle agree on a place ..."""
+    pin_min_people: int = 3
+    """... when they are so many people ..."""
+    pin_share: float = 0.75
+    """... and this share of all who have a say."""
 
     def dwell_s(self, kind: str) -> float:
         """Shortest stay of a visit type: regular, cold or follow_up."""

@@ -98,6 +98,33 @@ def test_mock_fixes_alone_are_a_contradiction_for_a_person_to_look_at() -> None:
     assert found.reasons == ("only_mock_fixes_at_site",)
 
 
+@pytest.mark.parametrize(
+    ("fixes", "verdict", "wanted"),
+    [
+        (called(30), VisitVerdict.VERIFIED, {"dwell_below_s", "reach_below_m"}),
+        (called(6), VisitVerdict.PASSED_BY, {"dwell_at_least_s"}),
+        (
+            [*stay(-10, 60, east_m=3_000), *stay(110, 190, east_m=3_000)],
+            VisitVerdict.NOT_OBSERVABLE,
+            {"silence_below_s", "nearest_within_m", "dwell_at_least_s"},
+        ),
+        (
+            stay(-10, 190, east_m=5_000),
+            VisitVerdict.NOT_VISITED,
+            {"nearest_within_m", "dwell_at_least_s"},
+        ),
+    ],
+)
+def test_the_evidence_says_what_would_have_changed_it(
+    fixes: list[Fix], verdict: VisitVerdict, wanted: set[str]
+) -> None:
+    found = visit(fixes)
+    assert found.verdict is verdict
+    assert {item["if"] for item in found.evidence.would_change} == wanted
+    for item in found.evidence.would_change:
+        assert item["limit"] != item["actual"]
+
+
 @pytest.mark.parametrize("minutes", [12, 30])
 def test_the_same_evidence_has_the_same_bytes(minutes: int) -> None:
     fixes = called(minutes)
