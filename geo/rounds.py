@@ -78,7 +78,7 @@ def _judge(fixes: FixArray, planned: PlannedVisit, taken: Sequence[_Span]) -> Vi
 
 
 def _rank(key: str, visit: Visit) -> tuple[float, float, str]:
-    return visit.evidence.figures["stay"]["off_m"], -visit.dwell_s, key
+    return visit.evidence.figures["stay_off_m"], -visit.dwell_s, key
 
 
 def _span(visit: Visit) -> Seconds:

@@ -57,6 +57,8 @@ class Visit:
     arrived_at, left_at : of the stay or of the passing; None when there was neither.
     way : from when to when somebody was on the way there, at the site and on the way from it;
         None unless the visit is verified.
+    place : `(lon, lat)` of the stay that made the visit, else of the one beside the pin that
+        would have; None without one. It speaks of the pin, see `geo.pins`.
     dwell_s : inside the window, 0 when nobody stayed.
     nearest_m : of the credible fixes from the pin; None without any.
     accuracy_m : of the nearest fix.
@@ -68,6 +70,7 @@ class Visit:
     arrived_at: datetime | None
     left_at: datetime | None
     way: Window | None
+    place: tuple[float, float] | None
     dwell_s: float
     nearest_m: float | None
     accuracy_m: float | None
@@ -131,9 +134,7 @@ def verify_visit(
     passing = seen.passing()
     if stay is not None or passing is not None:
         reason = "stay_too_short" if stay is not None else "way_crosses_site"
-        return _answer(
-            seen, VisitVerdict.PASSED_BY, stay=stay, passing=passing, reasons=(reason,)
-        )
+        return _answer(seen, VisitVerdict.PASSED_BY, stay=stay, passing=passing, reasons=(reason,))
     return _answer(seen, VisitVerdict.NOT_VISITED, reasons=("elsewhere_all_the_time",))
 
 
@@ -161,6 +162,9 @@ def _answer(
     nearest = int(inside[np.argmin(away[inside])]) if len(inside) else None
     span = (stay.arrived_s, stay.left_s) if stay is not None else passing
     dwell_s = 0.0 if stay is None else seen.overlap_s(stay)
+    verified = stay if verdict is VisitVerdict.VERIFIED else None
+    beside = verified or seen.beside()
+    way = None if verified is None else seen.way(verified)
     figures = {
         "dwell_s": round(dwell_s, 3),
         "need_s": seen.need_s,
@@ -170,16 +174,18 @@ def _answer(
         "margin_s": round(dwell_s - seen.need_s, 3),
         "fixes": len(inside),
         "unusable": int(np.count_nonzero(seen.fixes.has(NOT_EVIDENCE))),
-        "stay": None if stay is None else _place(seen, stay),
-        "beside": _place(seen, seen.beside()),
+        "stay_off_m": None if stay is None else round(seen.off_m(stay), 1),
+        "beside_off_m": None if beside is None else round(seen.off_m(beside), 1),
+        "way_from": None if way is None else from_epoch_s(way[0]),
+        "way_until": None if way is None else from_epoch_s(way[1]),
     }
     keys = seen.track.fixes.keys[stay.first : stay.last + 1] if stay is not None else ()
-    way = seen.way(stay) if verdict is VisitVerdict.VERIFIED and stay is not None else None
     return Visit(
         verdict=verdict,
         arrived_at=None if span is None else from_epoch_s(span[0]),
         left_at=None if span is None else from_epoch_s(span[1]),
         way=None if way is None else Window(from_epoch_s(way[0]), from_epoch_s(way[1])),
+        place=None if beside is None else (round(beside.lon_deg, 6), round(beside.lat_deg, 6)),
         dwell_s=round(dwell_s, 3),
         nearest_m=figures["nearest_m"],
         accuracy_m=figures["accuracy_m"],
@@ -196,30 +202,19 @@ def _answer(
     )
 
 
-def _place(seen: Surroundings, stay: Staypoint | None) -> dict[str, float] | None:
-    """Where a stay was and how far that is from the pin."""
-    if stay is None:
-        return None
-    return {
-        "lon": round(stay.lon_deg, 6),
-        "lat": round(stay.lat_deg, 6),
-        "off_m": round(seen.off_m(stay), 1),
-    }
-
-
 def _would_change(
     seen: Surroundings,
     verdict: VisitVerdict,
     reasons: tuple[str, ...],
     figures: Mapping[str, Any],
 ) -> tuple[dict[str, Any], ...]:
-    """What would have led to another verdict, the likeliest first."""
+    """Return what would have led to another verdict, the likeliest first."""
     need_s, reach_m = seen.need_s, seen.reach_m
     dwell = {"limit": need_s, "actual": figures["dwell_s"]}
     if verdict is VisitVerdict.VERIFIED:
         return (
             {"if": "dwell_below_s", **dwell},
-            {"if": "reach_below_m", "limit": reach_m, "actual": figures["stay"]["off_m"]},
+            {"if": "reach_below_m", "limit": reach_m, "actual": figures["stay_off_m"]},
         )
     if verdict is VisitVerdict.CONTRADICTED:
         return ({"if": "not_mock_s", "limit": need_s, "actual": round(seen.mocked_s(), 3)},)
@@ -228,9 +223,9 @@ def _would_change(
         found.append({"if": "declared_together"})
     elif figures["room_s"] >= need_s:
         found.append({"if": "silence_below_s", "limit": need_s, "actual": figures["room_s"]})
-    if figures["beside"] is not None and figures["beside"]["off_m"] > reach_m:
-        off_m = figures["beside"]["off_m"]
-        found.append({"if": "stay_within_m", "limit": reach_m, "actual": off_m})
+    if figures["beside_off_m"] is not None and figures["beside_off_m"] > reach_m:
+        beside = {"limit": reach_m, "actual": figures["beside_off_m"]}
+        found.append({"if": "stay_within_m", **beside})
     elif figures["nearest_m"] is not None and figures["nearest_m"] > reach_m:
         found.append({"if": "nearest_within_m", "limit": reach_m, "actual": figures["nearest_m"]})
     if figures["dwell_s"] < need_s:

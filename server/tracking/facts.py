@@ -97,7 +97,7 @@ def load_facts(session: Session, days: Sequence[DayKey]) -> list[DayFacts]:
                     for e in excusals[day.tenant_id, day.employee_id]
                     if any(e.starts_at < w.ends_at and e.ends_at > w.starts_at for w in found)
                 ],
-                fixes=_for_judgement(fixes[day]) if day in fixes else _no_fixes(),
+                fixes=for_judgement(fixes[day]) if day in fixes else _no_fixes(),
                 signs=signs[day],
                 policy=chosen[day],
                 thresholds=LiveThresholds(limits.stale_s, limits.no_signal_s),
@@ -191,7 +191,8 @@ def _columns(rows: np.ndarray[Any, np.dtype[Any]]) -> FixArray:
     )
 
 
-def _for_judgement(fixes: FixArray) -> FixArray:
+def for_judgement(fixes: FixArray) -> FixArray:
+    """Return fixes without the doubts that depend on how they arrived."""
     return replace(fixes, flags=fixes.flags & ~int(_OF_ARRIVAL))
 
 

@@ -43,7 +43,7 @@ def test_one_stay_counts_for_the_nearer_of_two_sites() -> None:
     assert found["far"].verdict is VisitVerdict.PASSED_BY
     assert found["far"].reasons == ("stay_counts_for_another",)
     assert found["far"].evidence.would_change[0]["if"] == "declared_together"
-    assert found["far"].evidence.figures["beside"] is None
+    assert found["far"].place is None
 
 
 def test_visits_declared_together_share_a_stay() -> None:
@@ -88,9 +88,11 @@ def test_a_stay_beside_the_pin_is_told_without_being_a_visit() -> None:
     off = [*walk(-10, 60, -9_000, 250), *stay(60, 100, east_m=250), *walk(100, 190, 250, 9_000)]
     found = judged(off, planned("a"))["a"]
     assert found.verdict is not VisitVerdict.VERIFIED
-    assert found.evidence.figures["beside"]["off_m"] == pytest.approx(250, abs=15)
-    assert {"if": "stay_within_m", "limit": 130.0} == {
-        name: found.evidence.would_change[0][name] for name in ("if", "limit")
+    assert found.place is not None
+    assert found.evidence.figures["beside_off_m"] == pytest.approx(250, abs=15)
+    assert {name: found.evidence.would_change[0][name] for name in ("if", "limit")} == {
+        "if": "stay_within_m",
+        "limit": 130.0,
     }
 
 
