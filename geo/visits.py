@@ -165,11 +165,13 @@ def _answer(
     verified = stay if verdict is VisitVerdict.VERIFIED else None
     beside = verified or seen.beside()
     way = None if verified is None else seen.way(verified)
+    nearest_m = None if nearest is None else round(float(away[nearest]), 1)
+    accuracy_m = None if nearest is None else round(float(seen.track.accuracy_m[nearest]), 1)
     figures = {
         "dwell_s": round(dwell_s, 3),
         "need_s": seen.need_s,
-        "nearest_m": None if nearest is None else round(float(away[nearest]), 1),
-        "accuracy_m": None if nearest is None else round(float(seen.track.accuracy_m[nearest]), 1),
+        "nearest_m": nearest_m,
+        "accuracy_m": accuracy_m,
         "room_s": round(max(seen.room_s(), 0.0), 3),
         "margin_s": round(dwell_s - seen.need_s, 3),
         "fixes": len(inside),
@@ -187,8 +189,8 @@ def _answer(
         way=None if way is None else Window(from_epoch_s(way[0]), from_epoch_s(way[1])),
         place=None if beside is None else (round(beside.lon_deg, 6), round(beside.lat_deg, 6)),
         dwell_s=round(dwell_s, 3),
-        nearest_m=figures["nearest_m"],
-        accuracy_m=figures["accuracy_m"],
+        nearest_m=nearest_m,
+        accuracy_m=accuracy_m,
         reasons=reasons,
         evidence=Evidence(
             rule=RULE,

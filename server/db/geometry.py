@@ -4,6 +4,8 @@ Verdicts come from `geo`; PostGIS only narrows candidates, so what is here is sm
 `ST_DWithin` on geometry(4326) would mean degrees; nothing here offers it.
 """
 
+from typing import Any
+
 import shapely
 from geoalchemy2 import WKBElement
 from geoalchemy2.shape import from_shape, to_shape
@@ -29,12 +31,12 @@ def column_to_shape(value: WKBElement) -> BaseGeometry:
     return to_shape(value)
 
 
-def lon_of(column: ColumnElement[object]) -> ColumnElement[float]:
+def lon_of(column: ColumnElement[Any]) -> ColumnElement[float]:
     """Return the SQL for a point's longitude, degrees."""
     return func.ST_X(column)
 
 
-def lat_of(column: ColumnElement[object]) -> ColumnElement[float]:
+def lat_of(column: ColumnElement[Any]) -> ColumnElement[float]:
     """Return the SQL for a point's latitude, degrees."""
     return func.ST_Y(column)
 

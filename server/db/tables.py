@@ -52,6 +52,13 @@ roster_entries = table(
     column("cancelled_at", UtcDateTime),
 )
 posts = table("posts", column("tenant_id", Integer), column("id", Uuid), column("name", Text))
+sites = table(
+    "sites",
+    column("tenant_id", Integer),
+    column("id", Uuid),
+    column("number", Text),
+    column("name", Text),
+)
 excusals = table(
     "excusals",
     column("tenant_id", Integer),

@@ -1,12 +1,19 @@
 """The runner of the engine."""
 
 import os
+from collections.abc import Mapping
+from datetime import datetime
 
 import click
+from sqlalchemy.orm import Session, sessionmaker
 
+from server.clock import Clock
+from server.findings.rules import DayKey
 from server.logs import configure_logs
 from server.settings import Settings
-from server.tracking.process import run
+from server.tracking.process import Beside, run
+from server.visits.services import queue_visits
+from server.visits.verifier import Verifier
 
 
 @click.command()
@@ -14,4 +21,13 @@ def engine() -> None:
     """Derive presence, findings and days; SIGTERM ends it after the batch under way."""
     settings = Settings.from_environ(os.environ, role="engine")
     configure_logs()
-    run(settings)
+    run(settings, beside=visits_beside)
+
+
+def visits_beside(sessions: sessionmaker[Session], clock: Clock) -> Beside:
+    """Judge visits in the engine's process, whenever their days are derived anew."""
+
+    def on_derived(session: Session, since: Mapping[DayKey, datetime]) -> None:
+        queue_visits(session, clock, since)
+
+    return Beside(workers=[Verifier(sessions, clock)], on_derived=on_derived)

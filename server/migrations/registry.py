@@ -14,6 +14,7 @@ from server.tracking import locate_models as locating
 from server.tracking import models as tracking
 from server.tracking import radio_models as radio
 from server.tracking import what_if_models as what_if
+from server.visits import models as visits
 
 __all__ = [
     "Base",
@@ -29,5 +30,6 @@ __all__ = [
     "radio",
     "sites",
     "tracking",
+    "visits",
     "what_if",
 ]

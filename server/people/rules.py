@@ -48,6 +48,7 @@ class Action(StrEnum):
     VIEW_ROSTER = "view_roster"
     EDIT_ROSTER = "edit_roster"
     EXCUSE = "excuse"
+    ASSIGN_VISITS = "assign_visits"
     VIEW_DEVICES = "view_devices"
     MANAGE_DEVICES = "manage_devices"
     REVOKE_DEVICE = "revoke_device"
@@ -81,6 +82,7 @@ _LEADER = LOCATION_ACTIONS | {
     Action.EDIT_POSTS,
     Action.VIEW_ROSTER,
     Action.EXCUSE,
+    Action.ASSIGN_VISITS,
     Action.IMPORT_DATA,
 }
 

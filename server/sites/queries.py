@@ -116,9 +116,7 @@ def sites_by_id(
     session: Session, *, tenant_id: int, ids: Collection[UUID]
 ) -> dict[UUID, SiteFacts]:
     """Return those of a tenant's sites that have these ids, whatever their unit; one statement."""
-    rows = session.scalars(
-        select(Site).where(Site.tenant_id == tenant_id, Site.id.in_(list(ids)))
-    )
+    rows = session.scalars(select(Site).where(Site.tenant_id == tenant_id, Site.id.in_(list(ids))))
     return {row.id: facts_of(row) for row in rows}
 
 

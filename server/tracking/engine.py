@@ -7,7 +7,7 @@ rows to the others; two workers never derive the same day at the same time.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 MAX_ROWS: Final = 400
 MAX_DAYS: Final = 50
+OnDerived = Callable[[Session, Mapping[DayKey, datetime]], None]
 _RETRY_AFTER: Final = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
 _LOOK_BACK: Final = timedelta(days=3)
 
@@ -141,14 +142,22 @@ class Engine:
     sessions : of the role `outpost_engine`, all tenants.
     clock : tells the watermark of every derivation.
     publisher : the live feed; its failure never holds up a derivation.
+    on_derived : told of derived days, each with the earliest instant it was touched for, in
+        the transaction that derives them; for what rests on the same facts.
     """
 
     def __init__(
-        self, sessions: sessionmaker[Session], clock: Clock, publisher: LivePublisher
+        self,
+        sessions: sessionmaker[Session],
+        clock: Clock,
+        publisher: LivePublisher,
+        *,
+        on_derived: OnDerived | None = None,
     ) -> None:
         self._sessions = sessions
         self._clock = clock
         self._publisher = publisher
+        self._on_derived = on_derived
         self._setbacks = Setbacks()
 
     def run_batch(self) -> int:
@@ -223,6 +232,8 @@ class Engine:
                 on_claim(list(since))
             days = leave_settled(session, self._clock, since=since)
             derived = detect_presence_of_days(session, self._clock, days=days) if days else None
+            if days and self._on_derived is not None:
+                self._on_derived(session, {day: since[day] for day in days})
         self._setbacks.succeeded(list(since))
         if derived is not None:
             self._publisher.publish(derived.events)

@@ -4,21 +4,24 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import psycopg
 from redis import Redis
 from sqlalchemy import Engine as Database
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
 
 from server.carriers.services import desk_of
 from server.clock import Clock, SystemClock
 from server.db.engine import make_engine, make_session_factory
 from server.settings import Settings
-from server.tracking.engine import Engine
+from server.tracking.engine import Engine, OnDerived
 from server.tracking.live import LivePublisher
 from server.tracking.locate_carriers import carrier_asker
 from server.tracking.locator import Locator
@@ -34,7 +37,36 @@ _CARRIERS_AT_ONCE: Final = 2
 _BACK_OFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
-def run(settings: Settings, *, clock: Clock | None = None) -> None:
+class Worker(Protocol):
+    """A thread that works beside the engine until it is stopped."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End after the work in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What slices above tracking have running in the engine's process.
+
+    Attributes
+    ----------
+    workers : made with sessions of the engine's role; each holds one connection at most.
+    on_derived : see `Engine`.
+    """
+
+    workers: Sequence[Worker] = ()
+    on_derived: OnDerived | None = None
+
+
+def run(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    beside: Callable[[sessionmaker[Session], Clock], Beside] | None = None,
+) -> None:
     """Run one engine worker until SIGTERM or SIGINT; the batch under way is finished first.
 
     Start as many as there are cores to spare, on any number of hosts.
@@ -43,6 +75,7 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
     ----------
     settings : of the role `engine`.
     clock : the machine's when left out.
+    beside : what else runs here; nothing when left out.
     """
     stop = threading.Event()
 
@@ -53,8 +86,9 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
         signal.signal(number, end)
     database = make_engine(
         settings.database_url,
-        # The worker, the locator, the resolver, the replayer, and what carriers answer.
-        pool_size=4 + _CARRIERS_AT_ONCE,
+        # The worker, the locator, the resolver, the replayer, one beside, and what carriers
+        # answer.
+        pool_size=5 + _CARRIERS_AT_ONCE,
         statement_timeout_s=120.0,
         application_name="outpost-engine",
     )
@@ -64,16 +98,16 @@ def run(settings: Settings, *, clock: Clock | None = None) -> None:
     desk = desk_of(settings, sessions, clock)
     locator = Locator(sessions, clock, ask_carrier=carrier_asker(desk), aside=carriers)
     resolver = Resolver(desk, LivePublisher(redis))
-    replayer = Replayer(sessions, clock)
+    others = beside(sessions, clock) if beside is not None else Beside()
+    workers: list[Worker] = [locator, resolver, Replayer(sessions, clock), *others.workers]
     try:
-        locator.start()
-        resolver.start()
-        replayer.start()
-        work(Engine(sessions, clock, LivePublisher(redis)), database, stop)
+        for each in workers:
+            each.start()
+        engine = Engine(sessions, clock, LivePublisher(redis), on_derived=others.on_derived)
+        work(engine, database, stop)
     finally:
-        locator.stop()
-        resolver.stop()
-        replayer.stop()
+        for each in workers:
+            each.stop()
         carriers.shutdown(cancel_futures=True)
         redis.close()
         database.dispose()

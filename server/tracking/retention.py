@@ -6,13 +6,15 @@ Classes, counted from when something happened:
   quarantined messages, device events (a transition carries a position), last positions,
   whereabouts by the minute, and the places and trips of a day's outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
-- findings with what people said of them, and who asked where somebody was, 2 years; the
-  places that answered go with the positions.
+- findings with what people said of them, planned visits with their verdicts, and who asked
+  where somebody was, 2 years; the places that answered, and where somebody stayed who was to
+  visit a site, go with the positions.
 
 A day whose positions are gone is sealed: it is never judged again, because the absence of
 facts would be taken for the facts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -44,6 +46,8 @@ class RetentionReport:
     questions: int = 0
     carrier_places: int = 0
     carrier_requests: int = 0
+    visit_places: int = 0
+    visits: int = 0
 
 
 def is_sealed(work_on: date, now: datetime) -> bool:
@@ -102,4 +106,18 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         + done("DELETE FROM carrier_radio_answers WHERE answered_at < :raw_at"),
         carrier_requests=done("DELETE FROM carrier_requests WHERE asked_at < :finding_at")
         + done("DELETE FROM carrier_usage WHERE used_on < :derived_on"),
+        visit_places=done(
+            "UPDATE visit_verdicts d SET place = NULL FROM planned_visits v"
+            " WHERE v.tenant_id = d.tenant_id AND v.id = d.visit_id"
+            " AND d.place IS NOT NULL AND v.on_date < :raw_on"
+        ),
+        visits=_forget_visits(done),
     )
+
+
+def _forget_visits(done: Callable[[str], int]) -> int:
+    done(
+        "DELETE FROM visit_verdicts d USING planned_visits v WHERE v.tenant_id = d.tenant_id"
+        " AND v.id = d.visit_id AND v.on_date < :finding_on"
+    )
+    return done("DELETE FROM planned_visits WHERE on_date < :finding_on")

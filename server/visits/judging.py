@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from geo.errors import GeoError
 from geo.fix import FixArray
 from geo.gaps import Window
 from geo.rounds import PlannedVisit as GeoVisit
@@ -26,8 +28,9 @@ from server.tracking.facts import for_judgement, load_fixes
 from server.tracking.retention import is_sealed
 from server.visits import store
 from server.visits.pins import review_pins
-from server.visits.store import NewVerdict, RoundKey, VisitFacts
+from server.visits.store import NewVerdict, VisitFacts
 
+_log = logging.getLogger(__name__)
 _MARGIN = timedelta(seconds=MARGIN_S)
 
 
@@ -56,9 +59,7 @@ def verify_due(session: Session, clock: Clock, *, limit: int = 100) -> int:
     open_ = [key for key in rounds if not is_sealed(key.on_date, now)]
     visits = store.ended_visits(session, open_, now=now) if open_ else []
     policies = geo_policies(session, tenant_ids={key.tenant_id for key in open_})
-    fresh = [
-        new for new in _judged(session, visits, policies) if new.digest != new.visit.digest
-    ]
+    fresh = [new for new in _judged(session, visits, policies) if new.digest != new.visit.digest]
     store.save_verdicts(session, [_excused(session, clock, new) for new in fresh], at=now)
     store.mark_done(session, claimed)
     review_pins(
@@ -82,11 +83,14 @@ def _judged(
         for key, group in rounds.items()
     }
     fixes = load_fixes(session, spans)
-    return [
-        new
-        for key, group in rounds.items()
-        for new in _judge_round(for_judgement(fixes[DayKey(*key)]), group, policies)
-    ]
+    found = []
+    for key, group in rounds.items():
+        try:
+            found += _judge_round(for_judgement(fixes[DayKey(*key)]), group, policies)
+        except (GeoError, ArithmeticError, LookupError, ValueError):
+            # It would keep all others from being judged; the next fact of the day queues it.
+            _log.exception("visits of %s cannot be judged", key.on_date)
+    return found
 
 
 def _judge_round(
@@ -165,9 +169,7 @@ def _excused(session: Session, clock: Clock, new: NewVerdict) -> NewVerdict:
     return replace(new, way_excusal_id=excusal_id)
 
 
-def _beyond_window(
-    visit: VisitFacts, figures: dict[str, Any]
-) -> tuple[datetime, datetime] | None:
+def _beyond_window(visit: VisitFacts, figures: dict[str, Any]) -> tuple[datetime, datetime] | None:
     """Return the stay with its ways unless the planned window holds it all."""
     if figures["way_from"] is None:
         return None

@@ -217,9 +217,7 @@ def _apart_m(found: PinJudgement, row: PinProposal) -> float:
     assert found.place is not None
     lon, lat = _lon_lat(row)
     return float(
-        geodesic_m(
-            lon1_deg=found.place[0], lat1_deg=found.place[1], lon2_deg=lon, lat2_deg=lat
-        )
+        geodesic_m(lon1_deg=found.place[0], lat1_deg=found.place[1], lon2_deg=lon, lat2_deg=lat)
     )
 
 

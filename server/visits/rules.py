@@ -27,6 +27,9 @@ one by one are judged together."""
 MAX_WINDOW: Final = timedelta(hours=24)
 MAX_NOTE: Final = 300
 
+_VERSIONS: Final = ("policy_version", "algorithm_version")
+_PIN: Final = ("lon_deg", "lat_deg", "radius_m")
+
 
 class PinState(StrEnum):
     """What became of the proposal to move a site's pin."""
@@ -89,16 +92,11 @@ def differences(
     -------
     Figures first, in the order of the document, then the thresholds' version and the pin.
     """
-    found = []
     old, new = before.get("figures", {}), after.get("figures", {})
-    for name in (*new, *(name for name in old if name not in new)):
-        if old.get(name) != new.get(name):
-            found.append((name, old.get(name), new.get(name)))
-    for name in ("policy_version", "algorithm_version"):
-        if before.get(name) != after.get(name):
-            found.append((name, before.get(name), after.get(name)))
     pins = [document.get("inputs", {}).get("site", {}) for document in (before, after)]
-    for name in ("lon_deg", "lat_deg", "radius_m"):
-        if pins[0].get(name) != pins[1].get(name):
-            found.append((name, pins[0].get(name), pins[1].get(name)))
-    return found
+    sides = [
+        *((name, old.get(name), new.get(name)) for name in (*new, *sorted(set(old) - set(new)))),
+        *((name, before.get(name), after.get(name)) for name in _VERSIONS),
+        *((name, pins[0].get(name), pins[1].get(name)) for name in _PIN),
+    ]
+    return [side for side in sides if side[1] != side[2]]

@@ -12,8 +12,8 @@ from server.db.types import new_id
 from server.errors import Conflict, InvalidInput, NotFound
 from server.findings.rules import DayKey
 from server.posts.queries import ExcusalKind
-from server.posts.services import excuse
 from server.posts.rules import local_date
+from server.posts.services import excuse
 from server.sites.queries import sites_by_id
 from server.tracking.retention import is_sealed
 from server.visits import store

@@ -51,11 +51,6 @@ class Verifier(threading.Thread):
                 _log.warning("visits wait: %s", type(error).__name__)
                 self._stopped.wait(_RETRY_S)
                 continue
-            except Exception:
-                # One visit that cannot be judged must not end the judging of all others.
-                _log.exception("a batch of visits cannot be judged")
-                self._stopped.wait(_RETRY_S)
-                continue
             if not busy:
                 self._stopped.wait(POLL_S)
 

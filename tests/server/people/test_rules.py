@@ -23,9 +23,11 @@ IN_TEAM = frozenset({TEAM, NORTH, GROUP})
 # Written by hand from the reviewed matrix, not from the code.
 ALLOWED = {
     Role.SUPERVISOR: "view_live view_distribution view_person view_track export_track locate_now "
-    "view_findings review_finding view_posts edit_posts view_roster excuse import_data",
+    "view_findings review_finding view_posts edit_posts view_roster excuse assign_visits "
+    "import_data",
     Role.MANAGER: "view_live view_distribution view_person view_track export_track locate_now "
-    "view_findings review_finding view_posts edit_posts view_roster excuse import_data",
+    "view_findings review_finding view_posts edit_posts view_roster excuse assign_visits "
+    "import_data",
     Role.FINANCE: "",
     Role.HR: "view_people manage_people view_roster edit_roster excuse view_posts edit_posts "
     "view_devices revoke_device manage_policies import_data",
