@@ -157,6 +157,16 @@ class Evidence(Struct):
     fixes: EvidenceFixes
 
 
+class VisitEvidence(Struct):
+    """What a visit is judged by; `fence` is the circle about the site's pin."""
+
+    start: float
+    end: float
+    pin: Point | None
+    fence: GeoJson | None
+    fixes: EvidenceFixes
+
+
 class Overlap(Struct):
     """Another post on the same ground; `share` is the part of the new shape, 0 to 1."""
 

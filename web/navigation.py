@@ -56,6 +56,7 @@ GROUPS: tuple[NavGroup, ...] = (
             _item("people.index", _l("People"), "users", "view_person"),
             _item("tracks.index", _l("Tracks"), "route", "view_track"),
             _item("alerts.index", _l("Alerts"), "siren", "view_findings"),
+            _item("visits.index", _l("Visits"), "badge-check", "view_findings"),
         ),
     ),
     NavGroup(

@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     LIVE_SUPERVISION = "live_supervision"
     DAY_REVIEW = "day_review"
     ALERT_REVIEW = "alert_review"
+    VISIT_REVIEW = "visit_review"
     EXPORT = "export"
     OWN_DATA = "own_data"
     DEVICE_SUPPORT = "device_support"

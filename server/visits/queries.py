@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from geo.visits import MARGIN_S
@@ -51,6 +51,8 @@ class VisitFilter:
 
     Attributes
     ----------
+    search : part of the person's or site's name, or of the site's number.
+    unit_ids : where people belonged on the date.
     verdicts : newest verdicts.
     cancelled : only those cancelled (True), or none of them (False).
     judged : only those with a verdict (True), or none of them (False).
@@ -58,7 +60,8 @@ class VisitFilter:
     sort : one of `SORTABLE`; ties go by window and id.
     """
 
-    units: Select[UUID] | None = None
+    search: str = ""
+    unit_ids: Collection[UUID] = ()
     employee_id: UUID | None = None
     site_id: UUID | None = None
     kinds: Collection[VisitType] = ()
@@ -311,8 +314,11 @@ def _query(scope: Scope) -> Select[Any]:
 
 def _conditions(wanted: VisitFilter) -> list[ColumnElement[bool]]:
     given: list[ColumnElement[bool]] = []
-    if wanted.units is not None:
-        given.append(tables.memberships.c.unit_id.in_(wanted.units))
+    if wanted.search:
+        texts = (tables.employees.c.name, _SITES.c.name, _SITES.c.number)
+        given.append(or_(*(text.icontains(wanted.search, autoescape=True) for text in texts)))
+    if wanted.unit_ids:
+        given.append(tables.memberships.c.unit_id.in_(list(wanted.unit_ids)))
     if wanted.employee_id is not None:
         given.append(PlannedVisit.employee_id == wanted.employee_id)
     if wanted.site_id is not None:

@@ -27,6 +27,7 @@ from server.tracking.queries import (
     quarantine,
     records_of_person,
 )
+from server.visits.queries import visits_of_person
 
 _AHEAD: Final = timedelta(days=400)
 _EVERY_LOOK: Final = 10_000_000
@@ -44,7 +45,8 @@ def archive_of(
 ) -> bytes:
     """Return a ZIP of every row about a person that retention has left.
 
-    `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `looks.csv`,
+    `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `visits.json` (with all
+    versions of verdicts), `looks.csv`,
     `roster.csv`, `excusals.json`, `ledger.json`, `refused.json` (counts of messages that were
     not stored), `device_events.json`, `radio_reports.json`, `presence.json`, `days.json`
     (outlines with stops and trips), `last_position.json`, `carrier_consents.json`,
@@ -58,7 +60,7 @@ def archive_of(
     Returns
     -------
     The archive's bytes. The person's own data only; other people appear by the name under
-    which they looked or reviewed. About seventeen statements, whatever there is.
+    which they looked or reviewed. About nineteen statements, whatever there is.
     """
     first_on, last_on = person.hired_on, today + _AHEAD
     roster = roster_between(session, scope, first_on=first_on, last_on=last_on)
@@ -69,6 +71,8 @@ def archive_of(
         archive.writestr("devices.json", _json(devices))
         findings = [_flat(found) for found in findings_of_person(session, person.id)]
         archive.writestr("findings.json", _json(findings))
+        visits = [asdict(visit) for visit in visits_of_person(session, person.id)]
+        archive.writestr("visits.json", _json(visits))
         looks = looks_at(session, person.id, tenant_id=tenant_id, limit=_EVERY_LOOK)
         archive.writestr(
             "looks.csv",

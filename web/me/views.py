@@ -11,12 +11,14 @@ from server.http.markers import policy
 from server.people.policy import employees_in_scope, local_date, scoped_employee
 from server.people.rules import Action
 from server.tracking.locate_queries import questions_about
+from server.visits.queries import VisitFilter, list_visits, visits_in_scope
 from web.carriers.mine import own_carrier
 from web.devices.scope import only
 from web.me.export import archive_of
 from web.me.receipt import receipt_of
 from web.params import date_or_none
 from web.people.views import person_facts
+from web.visits import words as visit_words
 
 blueprint = Blueprint("me", __name__, template_folder="templates")
 
@@ -45,12 +47,22 @@ def index() -> str:
             employee_id=employee_id,
             since_at=now() - timedelta(days=30),
         )
+        visits = list_visits(
+            session,
+            visits_in_scope(viewer, Action.VIEW_OWN, now=now()),
+            wanted=VisitFilter(
+                first_on=today - timedelta(days=7), last_on=today + timedelta(days=7), limit=20
+            ),
+        )
         carrier = own_carrier(session, tenant_id=viewer.tenant_id, employee_id=employee_id)
     return render_template(
         "me/index.html",
         person=person,
         carrier=carrier,
         asked=asked,
+        visits=visits.rows,
+        visit_words=visit_words,
+        at=now(),
         receipt=receipt,
         before=on - timedelta(days=1),
         after=on + timedelta(days=1) if on < today else None,

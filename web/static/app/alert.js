@@ -1,4 +1,4 @@
-/** The map of an evidence card, and the same fixes as a table. */
+/** The map of an evidence card, of an alert or a visit, and the same fixes as a table. */
 
 import { EMPTY, addPosts, circle, createMap, maplibregl, token } from "app/map";
 import { el, fetchJson } from "app/dom";
@@ -17,9 +17,9 @@ function collection(fixes, geometryOf) {
 
 function install(map, evidence) {
   const { fixes, fence } = evidence;
-  const danger = token("--off-post");
+  const proof = token(box.dataset.tone ?? "--off-post");
   const plain = token("--no-signal");
-  const tone = ["case", ["get", "proof"], danger, plain];
+  const tone = ["case", ["get", "proof"], proof, plain];
   addPosts(map, fence ? { type: "FeatureCollection", features: [fence] } : EMPTY);
   const rings = collection(fixes, (i) => (fixes.accuracy_m[i] && fixes.proof[i] ? circle(fixes.lon[i], fixes.lat[i], fixes.accuracy_m[i]) : null));
   map.addSource("rings", { type: "geojson", data: rings });
@@ -31,6 +31,10 @@ function install(map, evidence) {
     layout: { "circle-sort-key": ["case", ["get", "proof"], 1, 0] },
     paint: { "circle-radius": ["case", ["get", "proof"], 5, 3.5], "circle-color": tone, "circle-stroke-width": 1.5, "circle-stroke-color": token("--map-paper") },
   });
+  if (evidence.pin) {
+    map.addSource("pin", { type: "geojson", data: { type: "Point", coordinates: evidence.pin } });
+    map.addLayer({ id: "pin", type: "circle", source: "pin", paint: { "circle-radius": 6, "circle-color": token("--map-paper"), "circle-stroke-width": 3, "circle-stroke-color": token("--brand") } });
+  }
 }
 
 function table(fixes, zone) {
@@ -38,7 +42,7 @@ function table(fixes, zone) {
     el("td", {}, clock(at, { zone })),
     el("td", {}, fixes.accuracy_m[i] === null ? t("unknown") : `±${length(fixes.accuracy_m[i])}`),
     el("td", {}, fixes.proof[i] ? t("yes") : "")));
-  return el("table", {}, el("thead", {}, el("tr", {}, ...[t("Time"), t("Accuracy"), t("Proves the absence")].map((name) => el("th", { scope: "col" }, name)))),
+  return el("table", {}, el("thead", {}, el("tr", {}, ...[t("Time"), t("Accuracy"), box.dataset.proves ?? t("Proves the absence")].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows));
 }
 

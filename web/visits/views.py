@@ -1,0 +1,310 @@
+"""The list of visits, assigning and cancelling them, and the card of one."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from server.audit.services import Purpose, record_looks
+from server.errors import Conflict, InvalidInput, NotFound, OutpostError
+from server.http.context import now, principal, runtime, transaction
+from server.http.markers import policy
+from server.http.openapi import describe
+from server.people.policy import (
+    employees_in_scope,
+    local_date,
+    scoped_employee,
+    units_in_scope,
+)
+from server.people.queries import UnitNode, people, units
+from server.people.rules import Action, may_for_others
+from server.sites.queries import list_sites
+from server.visits.queries import (
+    SORTABLE,
+    VisitDetail,
+    VisitFilter,
+    VisitPage,
+    VisitRow,
+    VisitType,
+    VisitVerdict,
+    get_visit,
+    list_visits,
+    visits_in_scope,
+)
+from server.visits.rules import MAX_NOTE, differences
+from server.visits.services import cancel_visit
+from web import answers
+from web.choices import person_choices, unit_choices
+from web.params import date_or_none, uuid_or_none
+from web.tables import TableState, csv_response
+from web.texts import _, ngettext
+from web.visits import words
+from web.visits.assigning import assign_from
+from web.visits.card import visit_map
+
+blueprint = Blueprint("visits", __name__, template_folder="templates")
+
+BACK: Final = timedelta(days=14)
+AHEAD: Final = timedelta(days=14)
+_SUGGESTED: Final = 500
+_EXPORT_STEP: Final = 500
+_FILTERS: Final = ("from", "to", "unit", "p", "site", "type", "verdict")
+_STATES: Mapping[str, dict[str, Any]] = {
+    **{verdict.value: {"verdicts": (verdict,), "cancelled": False} for verdict in VisitVerdict},
+    "waiting": {"judged": False, "cancelled": False},
+    "cancelled": {"cancelled": True},
+}
+
+
+@blueprint.get("/visits")
+@policy(Action.VIEW_FINDINGS)
+def index() -> str | Response:
+    """List the visits of a span of days, with the newest verdict on each."""
+    viewer = principal()
+    table = TableState.from_request(
+        request, sortable=SORTABLE, filters=_FILTERS, default_sort="-start"
+    )
+    as_csv = request.args.get("format") == "csv"
+    may_assign = may_for_others(viewer, Action.ASSIGN_VISITS)
+    with transaction() as session:
+        tree = units(
+            session, viewer, units_in_scope(viewer, Action.VIEW_FINDINGS, now=now()), now=now()
+        )
+        wanted = _wanted(table, tree)
+        if as_csv:
+            page = _whole(session, wanted)
+        else:
+            page = _page(session, wanted, limit=table.size, offset=table.offset)
+        told = {row.employee_id for row in page.rows if row.verdict is not None}
+        _note_looks(session, told, "visits")
+        form = _form(session) if may_assign and not as_csv else {}
+    if as_csv:
+        return _csv(page)
+    return render_template(
+        "visits/index.html",
+        table=table,
+        page=page,
+        words=words,
+        first_on=wanted.first_on,
+        last_on=wanted.last_on,
+        at=now(),
+        today=local_date(now(), viewer.zone),
+        unit_options=unit_choices(tree),
+        may_assign=may_assign,
+        filtered=bool(table.q or table.filters),
+        max_note=MAX_NOTE,
+        **form,
+    )
+
+
+@blueprint.post("/visits")
+@policy(Action.ASSIGN_VISITS)
+def assign() -> AnyResponse:
+    """Assign visits to people."""
+    try:
+        with transaction() as session:
+            count = assign_from(session, runtime().clock, principal(), request.form)
+    except (Conflict, InvalidInput) as error:
+        flash(_sentence(error), "danger")
+    else:
+        flash(ngettext("%(num)d visit assigned.", "%(num)d visits assigned.", count), "ok")
+    return redirect(url_for("visits.index"), 303)
+
+
+@blueprint.get("/visits/<uuid:visit_id>")
+@policy(Action.VIEW_FINDINGS)
+def show(visit_id: UUID) -> str:
+    """Show one visit with its verdicts and their evidence."""
+    with transaction() as session:
+        found = _load(session, visit_id, Action.VIEW_FINDINGS)
+        _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
+        may_cancel = _may(session, Action.ASSIGN_VISITS, found.row)
+        may_see_track = _may(session, Action.VIEW_TRACK, found.row)
+    newest = found.verdicts[0] if found.verdicts else None
+    return render_template(
+        "visits/show.html",
+        found=found,
+        row=found.row,
+        newest=newest,
+        words=words,
+        at=now(),
+        changes=_changes(found),
+        may_cancel=may_cancel and found.row.employee_id != principal().employee_id,
+        may_see_track=may_see_track,
+    )
+
+
+@blueprint.post("/visits/<uuid:visit_id>/cancel")
+@policy(Action.ASSIGN_VISITS)
+def cancel(visit_id: UUID) -> AnyResponse:
+    """Cancel a visit."""
+    viewer = principal()
+    try:
+        with transaction() as session:
+            row = _load(session, visit_id, Action.ASSIGN_VISITS).row
+            if row.employee_id == viewer.employee_id:
+                raise InvalidInput("own_visit")
+            cancel_visit(
+                session,
+                runtime().clock,
+                tenant_id=viewer.tenant_id,
+                visit_id=visit_id,
+                actor_id=viewer.account_id,
+            )
+    except (Conflict, InvalidInput) as error:
+        flash(_sentence(error), "danger")
+    else:
+        flash(_("The visit was cancelled; it excuses nothing any more."), "ok")
+    return redirect(url_for("visits.index"), 303)
+
+
+@blueprint.get("/api/visits/<uuid:visit_id>/evidence")
+@policy(Action.VIEW_FINDINGS)
+@describe("Pin, fixes and accuracies of a visit", answer=answers.VisitEvidence, errors=(404,))
+def evidence(visit_id: UUID) -> dict[str, Any]:
+    """Pin with its radius and the fixes of one visit, for its map."""
+    with transaction() as session:
+        found = _load(session, visit_id, Action.VIEW_FINDINGS)
+        _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
+        return visit_map(session, found, tenant_id=principal().tenant_id)
+
+
+def _load(session: Session, visit_id: UUID, action: Action) -> VisitDetail:
+    return get_visit(session, visits_in_scope(principal(), action, now=now()), visit_id)
+
+
+def _may(session: Session, action: Action, row: VisitRow) -> bool:
+    try:
+        scoped_employee(session, principal(), action, row.employee_id, now=now(), on=row.on_date)
+    except NotFound:
+        return False
+    return True
+
+
+def _wanted(table: TableState, tree: list[UnitNode]) -> VisitFilter:
+    today = local_date(now(), principal().zone)
+    first_on = date_or_none(table.filters.get("from")) or today - BACK
+    kind = table.filters.get("type", "")
+    return VisitFilter(
+        search=table.q,
+        unit_ids=_below(tree, uuid_or_none(table.filters.get("unit"))),
+        employee_id=uuid_or_none(table.filters.get("p")),
+        site_id=uuid_or_none(table.filters.get("site")),
+        kinds=(VisitType(kind),) if kind in set(VisitType) else (),
+        first_on=first_on,
+        last_on=date_or_none(table.filters.get("to")) or max(today, first_on) + AHEAD,
+        sort=table.sort_key,
+        descending=table.descending,
+        **_STATES.get(table.filters.get("verdict", ""), {}),
+    )
+
+
+def _below(tree: list[UnitNode], unit_id: UUID | None) -> Collection[UUID]:
+    """Return a unit and everything below it; nothing without one."""
+    found: set[UUID] = set() if unit_id is None else {unit_id}
+    size = -1
+    while size != len(found):
+        size = len(found)
+        found |= {unit.id for unit in tree if unit.parent_id in found}
+    return found
+
+
+def _page(session: Session, wanted: VisitFilter, *, limit: int, offset: int) -> VisitPage:
+    scope = visits_in_scope(principal(), Action.VIEW_FINDINGS, now=now())
+    return list_visits(session, scope, wanted=replace(wanted, limit=limit, offset=offset))
+
+
+def _whole(session: Session, wanted: VisitFilter) -> VisitPage:
+    """Return the whole list for an export, read page by page."""
+    rows: list[VisitRow] = []
+    while True:
+        page = _page(session, wanted, limit=_EXPORT_STEP, offset=len(rows))
+        rows += page.rows
+        if len(page.rows) < _EXPORT_STEP:
+            return VisitPage(rows, len(rows))
+
+
+def _form(session: Session) -> dict[str, Any]:
+    """Return whom one may send, and the sites that the form suggests."""
+    viewer = principal()
+    scope = employees_in_scope(viewer, Action.ASSIGN_VISITS, now=now())
+    sites, _count = list_sites(
+        session, units_in_scope(viewer, Action.VIEW_POSTS, now=now()), limit=_SUGGESTED
+    )
+    return {
+        "person_options": person_choices(
+            [
+                one
+                for one in people(session, viewer, scope, now=now())
+                if one.id != viewer.employee_id
+            ]
+        ),
+        "sites": [site for site in sites if site.facts.position is not None],
+    }
+
+
+def _changes(found: VisitDetail) -> dict[int, list[tuple[str, str, str]]]:
+    """Return in what each version differs from the one before, in words."""
+    zone = principal().zone
+    return {
+        newer.version: [
+            (
+                words.label(name),
+                words.figure(name, before, zone),
+                words.figure(name, after, zone),
+            )
+            for name, before, after in differences(older.evidence, newer.evidence)
+        ]
+        for newer, older in zip(found.verdicts, found.verdicts[1:], strict=False)
+    }
+
+
+def _note_looks(
+    session: Session, about: Collection[UUID], view: str, *, row: VisitRow | None = None
+) -> None:
+    record_looks(
+        session,
+        principal(),
+        sorted(about),
+        Purpose.VISIT_REVIEW,
+        view,
+        now=now(),
+        about_on=None if row is None else row.on_date,
+    )
+
+
+def _csv(page: VisitPage) -> Response:
+    header = (
+        *("person", "unit", "site_number", "site", "type", "on_date", "starts_at", "ends_at"),
+        *("verdict", "version", "arrived_at", "left_at", "dwell_s", "nearest_m"),
+        *("decided_at", "note", "by", "cancelled_at", "zone"),
+    )
+    return csv_response(
+        "visits",
+        header,
+        [
+            (
+                *(row.employee_name, row.unit_name, row.site_number, row.site_name, row.kind),
+                *(row.on_date, row.starts_at.isoformat(), row.ends_at.isoformat()),
+                *(row.verdict, row.version or None, _iso(row.arrived_at), _iso(row.left_at)),
+                *(row.dwell_s, row.nearest_m, _iso(row.decided_at), row.note, row.by),
+                *(_iso(row.cancelled_at), principal().zone),
+            )
+            for row in page.rows
+        ],
+    )
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _sentence(error: OutpostError) -> str:
+    sentence = str(words.REFUSALS.get(error.code) or _("This cannot be saved."))
+    named = error.code in {"unknown_site", "site_closed", "site_without_position"}
+    return f"{error.detail}: {sentence}" if named and error.detail else sentence
