@@ -17,7 +17,10 @@ from server.people.rules import Action, may_for_others
 from server.posts.queries import extent_of_posts
 from server.sites.queries import SORTABLE, SiteView, extent_of_sites, get_site, list_sites
 from server.sites.services import add_sites, change_sites
+from server.visits.queries import PinProposalView, open_pin_proposal
+from server.visits.services import accept_pin, dismiss_pin
 from web.choices import unit_choices
+from web.params import uuid_or_none
 from web.sites.forms import SiteForm
 from web.tables import TableState
 from web.texts import _
@@ -92,10 +95,12 @@ def create() -> AnyResponse | tuple[str, int]:
 @policy(Action.VIEW_POSTS)
 def show(site_id: UUID) -> str:
     """Show one site, to change it when one may."""
+    viewer = principal()
     with transaction() as session:
         site = _load(session, site_id, Action.VIEW_POSTS)
         choice = _editable_units(session)
-    return _form(SiteForm.of(site), choice, site=site)
+        proposal = open_pin_proposal(session, tenant_id=viewer.tenant_id, site_id=site_id)
+    return _form(SiteForm.of(site), choice, site=site, proposal=proposal)
 
 
 @blueprint.post("/sites/<uuid:site_id>")
@@ -141,7 +146,48 @@ def switch(site_id: UUID) -> AnyResponse:
     return redirect(url_for("sites.show", site_id=site_id), 303)
 
 
-def _form(form: SiteForm, choice: list[UnitNode], *, site: SiteView | None = None) -> str:
+@blueprint.post("/sites/<uuid:site_id>/pin")
+@policy(Action.EDIT_POSTS)
+def decide_pin(site_id: UUID) -> AnyResponse:
+    """Move the pin to where several people's stays say that the site is, or leave it."""
+    viewer, accepted = principal(), request.form.get("do") == "accept"
+    try:
+        with transaction() as session:
+            _load(session, site_id, Action.EDIT_POSTS)
+            (accept_pin if accepted else dismiss_pin)(
+                session,
+                runtime().clock,
+                tenant_id=viewer.tenant_id,
+                proposal_id=_proposed(session, site_id),
+                actor_id=viewer.account_id,
+            )
+    except Conflict:
+        flash(_("Newer visits changed the proposal, or somebody else decided it."), "danger")
+    else:
+        flash(
+            _("The pin was moved. Visits of the last 30 days are judged again.")
+            if accepted
+            else _("The pin stays. This place is not proposed again."),
+            "ok",
+        )
+    return redirect(url_for("sites.show", site_id=site_id), 303)
+
+
+def _proposed(session: Session, site_id: UUID) -> UUID:
+    """Return the open proposal that the form was shown with."""
+    proposal = open_pin_proposal(session, tenant_id=principal().tenant_id, site_id=site_id)
+    if proposal is None or proposal.id != uuid_or_none(request.form.get("proposal")):
+        raise Conflict("already_decided")
+    return proposal.id
+
+
+def _form(
+    form: SiteForm,
+    choice: list[UnitNode],
+    *,
+    site: SiteView | None = None,
+    proposal: PinProposalView | None = None,
+) -> str:
     mine = {unit.id for unit in choice}
     with transaction() as session:
         # Where the map begins while the site has no position.
@@ -152,6 +198,7 @@ def _form(form: SiteForm, choice: list[UnitNode], *, site: SiteView | None = Non
     values: dict[str, Any] = {
         "form": form,
         "site": site,
+        "proposal": proposal,
         "extent": extent,
         "unit_options": unit_choices(choice),
         "may_edit": bool(choice) if site is None else site.facts.unit_id in mine,

@@ -83,9 +83,7 @@ def assign_from(
     return len(drafts)
 
 
-def _sites(
-    session: Session, clock: Clock, viewer: Principal, numbers: list[str]
-) -> list[UUID]:
+def _sites(session: Session, clock: Clock, viewer: Principal, numbers: list[str]) -> list[UUID]:
     """Return the sites of these numbers; all of them must be the viewer's to see."""
     found = sites_by_number(session, tenant_id=viewer.tenant_id, numbers=numbers)
     scope = units_in_scope(viewer, Action.VIEW_POSTS, now=clock.now())

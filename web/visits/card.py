@@ -45,9 +45,7 @@ def visit_map(session: Session, found: VisitDetail, *, tenant_id: int) -> dict[s
     }
 
 
-def _as_it_is(
-    session: Session, found: VisitDetail, *, tenant_id: int
-) -> dict[str, float] | None:
+def _as_it_is(session: Session, found: VisitDetail, *, tenant_id: int) -> dict[str, float] | None:
     site = sites_by_id(session, tenant_id=tenant_id, ids=[found.row.site_id])[found.row.site_id]
     if site.position is None:
         return None

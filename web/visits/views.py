@@ -146,9 +146,7 @@ def cancel(visit_id: UUID) -> AnyResponse:
     viewer = principal()
     try:
         with transaction() as session:
-            row = _load(session, visit_id, Action.ASSIGN_VISITS).row
-            if row.employee_id == viewer.employee_id:
-                raise InvalidInput("own_visit")
+            _require_other(_load(session, visit_id, Action.ASSIGN_VISITS).row)
             cancel_visit(
                 session,
                 runtime().clock,
@@ -176,6 +174,11 @@ def evidence(visit_id: UUID) -> dict[str, Any]:
 
 def _load(session: Session, visit_id: UUID, action: Action) -> VisitDetail:
     return get_visit(session, visits_in_scope(principal(), action, now=now()), visit_id)
+
+
+def _require_other(row: VisitRow) -> None:
+    if row.employee_id == principal().employee_id:
+        raise InvalidInput("own_visit")
 
 
 def _may(session: Session, action: Action, row: VisitRow) -> bool:

@@ -38,7 +38,7 @@ MEANINGS: Mapping[VisitVerdict, LazyString] = {
     VisitVerdict.VERIFIED: _l("Fixes show a stay at the site that is long enough."),
     VisitVerdict.PASSED_BY: _l("The person came by, but no stay counts for this visit."),
     VisitVerdict.NOT_OBSERVABLE: _l(
-        "A silence of the phone has room for the visit. Nobody can tell; this speaks against nobody."
+        "A silence of the phone has room for the visit. Nobody can tell; it blames nobody."
     ),
     VisitVerdict.NOT_VISITED: _l("Fixes show that the person was elsewhere all the time."),
     VisitVerdict.CONTRADICTED: _l(
@@ -49,7 +49,7 @@ MEANINGS: Mapping[VisitVerdict, LazyString] = {
 REASONS: Mapping[str, LazyString] = {
     "stay_at_site": _l("The middle of the stay lies at the site, and fixes show it."),
     "partly_inferred": _l(
-        "Most of the stay is inferred: the phone rested, and was at the same place before and after."
+        "Most of the stay is inferred: the phone rested, and was at one place before and after."
     ),
     "stay_too_short": _l("The stay at the site was too short for this kind of visit."),
     "way_crosses_site": _l("The way led past the site without a stay."),
@@ -184,6 +184,4 @@ def state_of(row: VisitRow, *, now: datetime) -> tuple[str, str]:
 def thresholds(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what was in force of the thresholds that people set, by name."""
     inner = evidence.get("thresholds", {}).get("visit", {})
-    return [
-        (str(named), quantity(name, inner.get(name))) for name, named in THRESHOLDS.items()
-    ]
+    return [(str(named), quantity(name, inner.get(name))) for name, named in THRESHOLDS.items()]

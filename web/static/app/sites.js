@@ -1,6 +1,7 @@
-/** The circle of a site beside its numbers; a click on the map fills them in. */
+/** The circle of a site, and where its pin should perhaps be, beside its numbers; a click fills them in. */
 
 import { addPosts, circle, createMap, EMPTY } from "app/map";
+import { t } from "app/i18n";
 
 const box = document.querySelector("[data-site-map]");
 const field = (name) => document.querySelector(`.site__form [name="${name}"]`);
@@ -16,7 +17,12 @@ function drawn() {
   if (!site) return EMPTY;
   const geometry = circle(site.lon, site.lat, site.radius);
   const properties = { id: "site", name: field("name").value, label: [site.lon, site.lat] };
-  return { type: "FeatureCollection", features: [{ type: "Feature", geometry, properties }] };
+  const features = [{ type: "Feature", geometry, properties }];
+  if (box.dataset.proposed) {
+    const [lon, lat] = box.dataset.proposed.split(",").map(Number);
+    features.push({ type: "Feature", geometry: circle(lon, lat, site.radius), properties: { id: "proposed", name: t("Proposed place"), label: [lon, lat] } });
+  }
+  return { type: "FeatureCollection", features };
 }
 
 if (box) {
