@@ -215,7 +215,7 @@ def _would_change(
     dwell = {"limit": need_s, "actual": figures["dwell_s"]}
     if verdict is VisitVerdict.VERIFIED:
         return (
-            {"if": "dwell_below_s", **dwell},
+            {"if": "stay_below_s", **dwell},
             {"if": "reach_below_m", "limit": reach_m, "actual": figures["stay_off_m"]},
         )
     if verdict is VisitVerdict.CONTRADICTED:
@@ -231,5 +231,5 @@ def _would_change(
     elif figures["nearest_m"] is not None and figures["nearest_m"] > reach_m:
         found.append({"if": "nearest_within_m", "limit": reach_m, "actual": figures["nearest_m"]})
     if figures["dwell_s"] < need_s:
-        found.append({"if": "dwell_at_least_s", **dwell})
+        found.append({"if": "stay_at_least_s", **dwell})
     return tuple(found)

@@ -139,8 +139,8 @@ def _document(visit: VisitFacts, found: Visit) -> dict[str, Any]:
         },
         "site_id": str(visit.site_id),
     }
+    document["verdict"] = found.verdict.value
     document["figures"] = {
-        "verdict": found.verdict.value,
         "arrived_at": found.arrived_at and format_utc(found.arrived_at),
         "left_at": found.left_at and format_utc(found.left_at),
         **document["figures"],

@@ -90,11 +90,12 @@ def differences(
 
     Returns
     -------
-    Figures first, in the order of the document, then the thresholds' version and the pin.
+    The verdict, figures in the order of the document, versions, and the pin.
     """
     old, new = before.get("figures", {}), after.get("figures", {})
     pins = [document.get("inputs", {}).get("site", {}) for document in (before, after)]
     sides = [
+        ("verdict", before.get("verdict"), after.get("verdict")),
         *((name, old.get(name), new.get(name)) for name in (*new, *sorted(set(old) - set(new)))),
         *((name, before.get(name), after.get(name)) for name in _VERSIONS),
         *((name, pins[0].get(name), pins[1].get(name)) for name in _PIN),

@@ -39,6 +39,8 @@ from server.tracking.services import detect_presence_of_day
 from server.tracking.what_if import ask_what_if
 from server.tracking.what_if_rules import FamilyTrial, Trial
 from server.tracking.what_if_trials import post_trial
+from server.visits.rules import VisitDraft, VisitType
+from server.visits.services import assign_visits, verify_due
 from tests.factories.footprints import absence
 from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
 
@@ -90,6 +92,8 @@ class Marked:
     fence_runs: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """The same of the branch's post with a larger radius."""
     excusals: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    visits: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """Of the first of the branch's staff, and of `mover` as `findings`."""
     providers: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Carriers belong to the whole tenant; there are two, for tests that remove one."""
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
@@ -124,6 +128,7 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
                     session.execute(_FIX, _walk(tenant, branch, name, on))
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             _judge(session, clock, world, marked)
+            assert verify_due(session, clock, limit=100) >= len(marked.visits)
         with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
             session.execute(_LAST)
         for slug, branch in PLACES:
@@ -206,6 +211,19 @@ def _plan(
             zone=ZONE,
         )
         marked.entries.setdefault((tenant.slug, branch), entry_id)
+        nine = _NINE + (on - WORK_ON)
+        visit = VisitDraft(
+            employee_id=tenant.people[name],
+            site_id=site_id,
+            kind=VisitType.REGULAR,
+            starts_at=nine,
+            # Too short to be verified: it excuses nothing of what follows.
+            ends_at=nine + timedelta(minutes=8),
+            note=f"note {tenant.canary(branch)}",
+        )
+        [visit_id] = assign_visits(session, clock, tenant_id=tenant.id, zone=ZONE, drafts=[visit])
+        side = branch if name != "mover" else "moved" if on == DAY_BEFORE else "arrived"
+        marked.visits.setdefault((tenant.slug, side), visit_id)
         _look(session, tenant, name, branch)
 
 

@@ -101,17 +101,17 @@ def test_mock_fixes_alone_are_a_contradiction_for_a_person_to_look_at() -> None:
 @pytest.mark.parametrize(
     ("fixes", "verdict", "wanted"),
     [
-        (called(30), VisitVerdict.VERIFIED, {"dwell_below_s", "reach_below_m"}),
-        (called(6), VisitVerdict.PASSED_BY, {"dwell_at_least_s"}),
+        (called(30), VisitVerdict.VERIFIED, {"stay_below_s", "reach_below_m"}),
+        (called(6), VisitVerdict.PASSED_BY, {"stay_at_least_s"}),
         (
             [*stay(-10, 60, east_m=3_000), *stay(110, 190, east_m=3_000)],
             VisitVerdict.NOT_OBSERVABLE,
-            {"silence_below_s", "nearest_within_m", "dwell_at_least_s"},
+            {"silence_below_s", "nearest_within_m", "stay_at_least_s"},
         ),
         (
             stay(-10, 190, east_m=5_000),
             VisitVerdict.NOT_VISITED,
-            {"nearest_within_m", "dwell_at_least_s"},
+            {"nearest_within_m", "stay_at_least_s"},
         ),
     ],
 )

@@ -5,9 +5,16 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import text
 
+from server.db.engine import make_engine, make_session_factory
+from server.db.session import unit_of_work
 from server.people.services import move_employee
-from tests.factories.desk import DAY, Browser, Desk
-from tests.factories.footprints import absence, judge, tread
+from server.sites.rules import SiteFacts
+from server.sites.services import add_sites
+from server.visits.rules import VisitDraft, VisitType
+from server.visits.services import assign_visits, verify_due
+from tests.factories.desk import DAY, LAT_DEG, LON_DEG, Browser, Desk
+from tests.factories.footprints import absence, judge, nine, tread
+from tests.factories.world import ZONE
 
 NEXT = DAY + timedelta(days=1)
 
@@ -18,6 +25,7 @@ def _moved(office: Desk) -> None:
     office.roster("employee")
     tread(office, "employee", absence())
     judge(office, "employee")
+    visit_at_the_post(office)
     with office.transaction() as session:
         move_employee(
             session,
@@ -35,6 +43,33 @@ def finding(office: Desk) -> str:
         return str(
             session.execute(text("SELECT id FROM findings WHERE kind = 'off_post'")).scalar_one()
         )
+
+
+def visit_at_the_post(office: Desk) -> None:
+    """employee was to visit a site of n1 early that morning, and did."""
+    alpha = office.alpha
+    site = SiteFacts(
+        number="M1", name="mill", unit_id=alpha.units["n1"], position=(LON_DEG, LAT_DEG)
+    )
+    with office.transaction() as session:
+        [site_id] = add_sites(session, office.clock, tenant_id=alpha.id, sites=[site])
+        draft = VisitDraft(
+            employee_id=alpha.people["employee"],
+            site_id=site_id,
+            kind=VisitType.REGULAR,
+            starts_at=nine(),
+            ends_at=nine() + timedelta(minutes=50),
+        )
+        assign_visits(session, office.clock, tenant_id=alpha.id, zone=ZONE, drafts=[draft])
+    engine = make_engine(office.urls.engine, pool_size=1)
+    with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+        assert verify_due(session, office.clock) == 1
+    engine.dispose()
+
+
+def visit(office: Desk) -> str:
+    with office.transaction() as session:
+        return str(session.execute(text("SELECT id FROM planned_visits")).scalar_one())
 
 
 def explained(office: Desk, browser: Browser, on: date) -> int:
@@ -63,6 +98,10 @@ def test_each_side_reads_of_the_days_that_were_its_own(
     allowed = 200 if before else 404
     assert browser.get(f"/alerts/{finding(office)}").status_code == allowed
     assert browser.get(f"/api/alerts/{finding(office)}/evidence").status_code == allowed
+    assert (visit(office) in browser.text("/visits")) is before
+    assert ("mill" in browser.text("/visits?format=csv")) is before
+    for path in ("visits/{}", "visits/{}/card.pdf", "api/visits/{}/evidence"):
+        assert browser.get("/" + path.format(visit(office))).status_code == allowed, path
     for on, mine in ((DAY, before), (NEXT, after)):
         assert explained(office, browser, on) == (303 if mine else 404)
     for on, mine in ((DAY, before), (NEXT, after)):
@@ -76,6 +115,8 @@ def test_each_side_reads_of_the_days_that_were_its_own(
 
 
 def test_only_the_side_of_that_day_has_a_word_on_it(office: Desk) -> None:
+    cancelling = f"/visits/{visit(office)}/cancel"
+    assert office.browser("supervisor_south").post(cancelling).status_code == 404
     path = f"/alerts/{finding(office)}/review"
     form = {"action": "note", "reason": "was at the bank"}
     assert office.browser("supervisor_south").post(path, form).status_code == 404
@@ -84,5 +125,6 @@ def test_only_the_side_of_that_day_has_a_word_on_it(office: Desk) -> None:
 
 def test_one_keeps_ones_own_past(office: Desk) -> None:
     browser = office.browser("employee")
+    assert browser.get(f"/visits/{visit(office)}").status_code == 200
     assert browser.get(f"/alerts/{finding(office)}").status_code == 200
     assert browser.get(f"/api/tracks/{office.alpha.people['employee']}/{DAY}").status_code == 200

@@ -9,6 +9,7 @@ RULES: Mapping[str, LazyString] = {
     "off_post": _l("Off post"),
     "gap": _l("No position"),
     "visit": _l("Visit of a site"),
+    "pin": _l("Pin of a site"),
     "claim": _l("Line of a travel claim"),
     "forgery": _l("Signs of forgery"),
 }
@@ -50,6 +51,9 @@ REASONS: Mapping[str, LazyString] = {
     "stay_too_short": _l("There was a stay, but a shorter one than such a visit needs."),
     "way_crosses_site": _l("The way crosses the site without a stay."),
     "elsewhere_all_the_time": _l("Seen elsewhere all the time."),
+    "stay_counts_for_another": _l(
+        "The stay counts for another visit: one stay serves several sites only when declared."
+    ),
     # claim
     "coverage_too_low": _l("Too little of the span was seen; a person has to decide."),
     "too_little_seen_to_dispute": _l("Silences or rare fixes leave room for what is claimed."),
@@ -93,6 +97,12 @@ FIGURES: Mapping[str, LazyString] = {
     "nearest_m": _l("Nearest fix"),
     "accuracy_m": _l("Accuracy of the nearest fix"),
     "room_s": _l("Stay that a silence has room for"),
+    "arrived_at": _l("Arrived"),
+    "left_at": _l("Left"),
+    "stay_off_m": _l("Middle of the stay from the pin"),
+    "beside_off_m": _l("Nearest long stay from the pin"),
+    "way_from": _l("Set out"),
+    "way_until": _l("Arrived at the next place"),
     "margin_s": _l("Margin in time"),
     "fixes": _l("Fixes"),
     "unusable": _l("Fixes that prove nothing"),
@@ -151,6 +161,11 @@ THRESHOLDS: Mapping[str, LazyString] = {
     "buffer_m": _l("Beyond the radius the middle of a stay may lie"),
     "fastest_mps": _l("Nobody goes there and back faster"),
     "seen_share": _l("Share of a stay that must be seen, else it is partly inferred"),
+    "way_max_s": _l("A verified visit excuses a way up to"),
+    "pin_near_m": _l("A stay this near speaks of the pin"),
+    "pin_spread_m": _l("Stays this near to their middle agree"),
+    "pin_min_people": _l("People who must agree"),
+    "pin_share": _l("Share of all who must agree"),
     "min_coverage_share": _l("Share that must be seen"),
     "tolerance_share": _l("Tolerance above the likeliest length"),
     "tolerance_m": _l("Tolerance at least"),
@@ -175,6 +190,8 @@ INPUTS: Mapping[str, LazyString] = {
     "excusals": _l("Excusals considered"),
     "breaks": _l("Time that the break budget bears"),
     "site": _l("Site"),
+    "site_id": _l("Key of the site"),
+    "visit": _l("Visit"),
     "line": _l("Line of the claim"),
     "stops": _l("Claimed stops"),
     "place": _l("Claimed place"),
@@ -197,6 +214,31 @@ OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
         "exact_s",
     ),
     "stay_at_least_s": (_l("A stay of %(limit)s or more; it was %(actual)s."), "exact_s"),
+    "stay_below_s": (_l("A stay shorter than %(limit)s; it was %(actual)s."), "exact_s"),
+    "reach_below_m": (
+        _l("A stay more than %(limit)s from the pin; it was %(actual)s away."),
+        "_m",
+    ),
+    "stay_within_m": (
+        _l("The stay within %(limit)s of the pin; it was %(actual)s away."),
+        "_m",
+    ),
+    "nearest_within_m": (
+        _l("A fix within %(limit)s of the pin; the nearest was %(actual)s away."),
+        "_m",
+    ),
+    "silence_below_s": (
+        _l("No silence with room for %(limit)s at the site; there was one for %(actual)s."),
+        "exact_s",
+    ),
+    "not_mock_s": (
+        _l("Real positions at the site for %(limit)s; made-up ones claim %(actual)s."),
+        "exact_s",
+    ),
+    "declared_together": (
+        _l("Both visits declared together, for example as one building."),
+        "",
+    ),
     "claimed_at_most_m": (_l("A claim of %(limit)s or less; it was %(actual)s."), "_m"),
     "coverage_at_least": (
         _l("A position for %(limit)s of the span or more; it was %(actual)s."),

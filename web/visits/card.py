@@ -1,4 +1,4 @@
-"""The map of a visit's card: the pin with its radius, the fixes, which of them prove it."""
+"""A visit's card: its map on screen and on paper, and what the page knows besides."""
 
 from typing import Any
 
@@ -7,7 +7,12 @@ from sqlalchemy.orm import Session
 from geo.geofence import Geofence
 from server.sites.queries import sites_by_id
 from server.visits.queries import VisitDetail, visit_fixes
+from web import formats
+from web.cards.drawing import Dot, Label, Sketch, rings_of
+from web.cards.reading import Pair
 from web.posts.shapes import feature
+from web.texts import _
+from web.visits import words
 
 
 def visit_map(session: Session, found: VisitDetail, *, tenant_id: int) -> dict[str, Any]:
@@ -43,6 +48,38 @@ def visit_map(session: Session, found: VisitDetail, *, tenant_id: int) -> dict[s
             "proof": [key in proving for key in columns.key],
         },
     }
+
+
+def visit_sketch(shown: dict[str, Any], name: str) -> Sketch:
+    """Return the map of a visit for paper, from what `visit_map` returned."""
+    fixes, fence, pin = shown["fixes"], shown["fence"], shown["pin"]
+    columns = (fixes[name] for name in ("lon", "lat", "accuracy_m", "proof"))
+    return Sketch(
+        rings=rings_of(fence["geometry"]) if fence else (),
+        dots=[Dot(*values) for values in zip(*columns, strict=True)],
+        labels=[Label(pin[0], pin[1], name)] if pin else (),
+    )
+
+
+def card_facts(found: VisitDetail, zone: str) -> list[Pair]:
+    """Return what a visit knows besides its evidence: its kind, site, version and date."""
+    row = found.row
+    facts = [
+        (_("Type"), str(words.TYPES[row.kind])),
+        (_("Site"), f"{row.site_name} · {row.site_number}"),
+        (_("Version of the verdict"), str(row.version)),
+    ]
+    if row.decided_at is not None:
+        facts.append((_("Decided"), formats.instant(row.decided_at, zone, seconds=True)))
+    return [Pair(*fact) for fact in facts]
+
+
+def card_subtitle(found: VisitDetail, zone: str) -> str:
+    """Return whom, where and which window a printed card is about."""
+    row = found.row
+    end, offset = formats.clock_time(row.ends_at, zone), formats.gmt_offset(row.starts_at, zone)
+    when = f"{formats.instant(row.starts_at, zone)} – {end} ({offset})"
+    return " · ".join(filter(None, (row.unit_name, row.site_name, when)))
 
 
 def _as_it_is(session: Session, found: VisitDetail, *, tenant_id: int) -> dict[str, float] | None:

@@ -39,13 +39,15 @@ from server.visits.queries import (
 from server.visits.rules import MAX_NOTE, differences
 from server.visits.services import cancel_visit
 from web import answers
+from web.cards.printing import Sheet, card_pdf, pdf_response
+from web.cards.reading import read_card
 from web.choices import person_choices, unit_choices
 from web.params import date_or_none, uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _, ngettext
 from web.visits import words
 from web.visits.assigning import assign_from
-from web.visits.card import visit_map
+from web.visits.card import card_facts, card_subtitle, visit_map, visit_sketch
 
 blueprint = Blueprint("visits", __name__, template_folder="templates")
 
@@ -133,6 +135,8 @@ def show(visit_id: UUID) -> str:
         newest=newest,
         words=words,
         at=now(),
+        card=read_card(newest.evidence, zone=principal().zone) if newest else None,
+        card_facts=card_facts(found, principal().zone),
         changes=_changes(found),
         may_cancel=may_cancel and found.row.employee_id != principal().employee_id,
         may_see_track=may_see_track,
@@ -170,6 +174,28 @@ def evidence(visit_id: UUID) -> dict[str, Any]:
         found = _load(session, visit_id, Action.VIEW_FINDINGS)
         _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
         return visit_map(session, found, tenant_id=principal().tenant_id)
+
+
+@blueprint.get("/visits/<uuid:visit_id>/card.pdf")
+@policy(Action.VIEW_FINDINGS)
+def card(visit_id: UUID) -> Response:
+    """Print the evidence of one visit; the same look as its page."""
+    viewer = principal()
+    with transaction() as session:
+        found = _load(session, visit_id, Action.VIEW_FINDINGS)
+        if not found.verdicts:
+            raise NotFound("not_judged")
+        _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
+        shown = visit_map(session, found, tenant_id=viewer.tenant_id)
+    row, newest = found.row, found.verdicts[0]
+    printed = card_pdf(
+        [Sheet("", read_card(newest.evidence, zone=viewer.zone), card_facts(found, viewer.zone))],
+        title=_("Evidence of a visit: %(name)s", name=row.employee_name),
+        subtitle=card_subtitle(found, viewer.zone),
+        dated_at=newest.decided_at,
+        sketch=visit_sketch(shown, row.site_name),
+    )
+    return pdf_response(printed, f"visit-{row.on_date}-{str(row.id)[-8:]}")
 
 
 def _load(session: Session, visit_id: UUID, action: Action) -> VisitDetail:

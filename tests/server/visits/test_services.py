@@ -92,7 +92,7 @@ def test_a_visit_is_verified_by_itself_when_its_window_is_over(
     assert evidence["inputs"]["visit"]["id"] == str(visit)
     assert len(evidence["inputs"]["fixes"]) >= 25
     assert evidence["figures"]["dwell_s"] == pytest.approx(1_800, abs=120)
-    assert {item["if"] for item in evidence["would_change"]} == {"dwell_below_s", "reach_below_m"}
+    assert {item["if"] for item in evidence["would_change"]} == {"stay_below_s", "reach_below_m"}
     assert "lon" not in json.dumps(evidence["figures"])
 
 
