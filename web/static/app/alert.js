@@ -42,7 +42,7 @@ function table(fixes, zone) {
     el("td", {}, clock(at, { zone })),
     el("td", {}, fixes.accuracy_m[i] === null ? t("unknown") : `±${length(fixes.accuracy_m[i])}`),
     el("td", {}, fixes.proof[i] ? t("yes") : "")));
-  return el("table", {}, el("thead", {}, el("tr", {}, ...[t("Time"), t("Accuracy"), box.dataset.proves ?? t("Proves the absence")].map((name) => el("th", { scope: "col" }, name)))),
+  return el("table", {}, el("thead", {}, el("tr", {}, ...[t("When"), t("Accuracy"), box.dataset.proves ?? t("Proves the absence")].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows));
 }
 

@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql
 
 from server.db.walls import grant_statements, wall_statements
 
-revision: str = "0018"
-down_revision: str | None = "0017"
+revision: str = "0014"
+down_revision: str | None = "0012"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
