@@ -6,7 +6,7 @@ from typing import Final, Self, TypeAlias
 
 import numpy as np
 
-from geo.distance import FloatArray, LocalPlane, consecutive_m
+from geo.distance import FloatArray, LocalPlane, consecutive_m, geodesic_m
 from geo.fix import IntArray
 from geo.roads import Matched, Profile, Roads
 
@@ -30,7 +30,10 @@ _DISBELIEF: Final = 8.0
 _MISSED: Final = 2.0
 """From here on a fix asks for another way."""
 _LONGER_M: Final = 200.0
-"""A way this much longer than the shortest needs as much more reason as a standard error."""
+"""A way this much longer needs so much more reason: one unit of the cost ..."""
+_SPARE: Final = 0.1
+"""... and less when there was time for more: so much of the way that the time would do for."""
+_USUAL_MPS: Final = {Profile.AUTO: 8.0, Profile.BICYCLE: 4.0, Profile.PEDESTRIAN: 1.3}
 _FASTEST_MPS: Final = {Profile.AUTO: 50.0, Profile.BICYCLE: 15.0, Profile.PEDESTRIAN: 5.0}
 _LEEWAY_M: Final = 100.0
 """Nobody goes farther than this beyond what the fastest go between two fixes."""
@@ -102,9 +105,10 @@ def find_way(
     People mostly go the shortest way, so that is what is asked for first. Where it misses a
     fix, the shortest way past that fix is tried, and so on; the match of the whole trace to
     the roads stands beside them. The likeliest is the one with the least sum of squared
-    misses, each in standard errors and none beyond `_DISBELIEF`, plus what it is longer than
-    the shortest in units of `_LONGER_M`: the most probable way when errors are normal with
-    heavy tails and detours are exponential (as Newson and Krumm 2009 weigh steps).
+    misses, each in standard errors and a lone one none beyond `_DISBELIEF`, plus its length in
+    units of `_LONGER_M`, plus what it takes to believe its pace: the most probable way when
+    errors are normal with heavy tails and detours are exponential (as Newson and Krumm 2009
+    weigh steps).
 
     Parameters
     ----------
@@ -126,10 +130,8 @@ def find_way(
     index = sorted({*steering, *marks})
     known, exact = trace.take(index), trace.take(steering)
     best: _Laid | None = None
-    shortest_m = np.inf
     for found in _candidates(known, exact, roads, profile):
-        shortest_m = min(shortest_m, found.way.length_m)
-        if best is None or found.cost(shortest_m) < best.cost(shortest_m):
+        if best is None or found.cost < best.cost:
             best = found
     if best is None or float((best.miss >= _DISBELIEF).mean()) > _UNEXPLAINED:
         return None
@@ -179,7 +181,7 @@ def _candidates(trace: Trace, exact: Trace, roads: Roads, profile: Profile) -> I
 
 def _past(trace: Trace, direct: "_Laid", roads: Roads, profile: Profile) -> Iterator["_Laid"]:
     """Shortest ways past one more fix each time, as long as that pays."""
-    shortest_m, last = direct.way.length_m, len(trace.epoch_s) - 1
+    last = len(trace.epoch_s) - 1
     best, past, doubted = direct, set[int](), set[int]()
     for _ in range(_TRIES):
         open_ = [k for k in best.missed if k not in doubted and k not in past]
@@ -189,7 +191,7 @@ def _past(trace: Trace, direct: "_Laid", roads: Roads, profile: Profile) -> Iter
         places = [trace.place(k) for k in sorted({0, *past, worst, last})]
         way = roads.shortest(places, profile=profile)
         laid = None if way is None else _Laid.of(trace, way, profile)
-        if laid is None or laid.cost(shortest_m) >= best.cost(shortest_m):
+        if laid is None or laid.cost >= best.cost:
             doubted.add(worst)
             continue
         best = laid
@@ -199,14 +201,17 @@ def _past(trace: Trace, direct: "_Laid", roads: Roads, profile: Profile) -> Iter
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Laid:
-    """A trace laid along a way: metres from the start, metres off, and what that costs."""
+    """A trace laid along a way.
+
+    ``cost`` is the negative logarithm of how likely the way is, but for a constant.
+    """
 
     way: Matched
     at_m: FloatArray
     off_m: FloatArray
     miss: FloatArray
     along_m: FloatArray
-    rushed: float
+    cost: float
 
     @classmethod
     def of(cls, trace: Trace, way: Matched, profile: Profile) -> Self:
@@ -231,8 +236,13 @@ class _Laid:
         at_m = off[0, 0] + steps[at] * scale
         at_m = np.minimum(at_m, way.length_m + doors)
         at_m[0], at_m[-1] = 0.0, way.length_m + doors
-        rushed = _rushed(np.diff(at_m), np.diff(trace.epoch_s), _FASTEST_MPS[profile])
-        return cls(way, at_m, off[rows, at], miss[rows, at], off[0, 0] + along * scale, rushed)
+        cost = (
+            _missed(miss[rows, at][1:-1])
+            + _DISBELIEF * float((off[rows, at][[0, -1]] > _DOOR_M).sum())
+            + _rushed(np.diff(at_m), np.diff(trace.epoch_s), _FASTEST_MPS[profile])
+            + at_m[-1] / _longer_m(trace, profile)
+        )
+        return cls(way, at_m, off[rows, at], miss[rows, at], off[0, 0] + along * scale, float(cost))
 
     @property
     def missed(self) -> list[int]:
@@ -241,11 +251,21 @@ class _Laid:
             k for k in np.flatnonzero(self.miss > _MISSED).tolist() if 0 < k < len(self.miss) - 1
         ]
 
-    def cost(self, shortest_m: float) -> float:
-        """Negative logarithm of how likely the way is, but for a constant."""
-        missed = float(self.miss[1:-1].sum())
-        doors = _DISBELIEF * float((self.off_m[[0, -1]] > _DOOR_M).sum())
-        return missed + doors + self.rushed + (self.way.length_m - shortest_m) / _LONGER_M
+
+def _longer_m(trace: Trace, profile: Profile) -> float:
+    """Metres that make a way less likely by one unit of the cost."""
+    (lon1, lat1), (lon2, lat2) = trace.place(0), trace.place(-1)
+    straight = geodesic_m(lon1_deg=lon1, lat1_deg=lat1, lon2_deg=lon2, lat2_deg=lat2)
+    could_m = _USUAL_MPS[profile] * float(trace.epoch_s[-1] - trace.epoch_s[0])
+    return _LONGER_M + _SPARE * max(could_m - 2.0 * straight, 0.0)
+
+
+def _missed(miss: FloatArray) -> float:
+    """Return what missing fixes costs: errors are lone, so each next one in a row costs more."""
+    far = miss >= _DISBELIEF
+    number = np.arange(len(miss))
+    row = number - np.maximum.accumulate(np.where(far, -1, number)) if len(miss) else number
+    return float((miss * np.maximum(row, 1)).sum())
 
 
 def _rushed(step_m: FloatArray, step_s: FloatArray, fastest_mps: float) -> float:
