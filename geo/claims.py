@@ -1,22 +1,45 @@
 """Travel claims against fixes: what each line can have been, and what nobody can tell."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from geo.claim_lines import (
+    Claim,
+    Clash,
+    Line,
+    MileageLine,
+    NightLine,
+    PerDiemLine,
+    TransportLine,
+    find_clashes,
+)
 from geo.fix import FixArray
 from geo.gaps import Window
 from geo.mileage import measure_mileage
 from geo.policy import ClaimPolicy, Policy
 from geo.roads import Profile, Roads
 from geo.verdict import Evidence
-from geo.whereabouts import Place, Whereabouts
+from geo.whereabouts import Pace, Place, Whereabouts
+
+__all__ = [
+    "Claim",
+    "ClaimVerdict",
+    "Line",
+    "LineCheck",
+    "MileageLine",
+    "NightLine",
+    "PerDiemLine",
+    "TransportLine",
+    "audit_claim",
+]
 
 RULE: Final = "claim"
+Condition: TypeAlias = Mapping[str, Any]
 _KM: Final = Decimal("0.1")
 _CENT: Final = Decimal("0.01")
 
@@ -28,60 +51,6 @@ class ClaimVerdict(StrEnum):
     OVER = "over"
     UNDER = "under"
     CANNOT_TELL = "cannot_tell"
-
-
-@dataclass(frozen=True, slots=True)
-class MileageLine:
-    """Kilometres driven over ``[start, end)``, through named stops in order."""
-
-    id: str
-    span: Window
-    km: Decimal
-    stops: tuple[Place, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NightLine:
-    """A night that begins on a local date, at a place."""
-
-    id: str
-    on: date
-    zone: ZoneInfo
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class PerDiemLine:
-    """Natural days at a place, first and last included."""
-
-    id: str
-    first_on: date
-    last_on: date
-    zone: ZoneInfo
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class TransportLine:
-    """A ride or flight between two places over ``[start, end)``."""
-
-    id: str
-    mode: str
-    origin: Place
-    destination: Place
-    span: Window
-
-
-Line: TypeAlias = MileageLine | NightLine | PerDiemLine | TransportLine
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A claim: its lines, and what a kilometre is worth."""
-
-    lines: tuple[Line, ...]
-    currency: str
-    rate_per_km: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +90,11 @@ def audit_claim(
     The gravest verdict (over, cannot tell, under, supported), and the checks in the order of
     the lines. A pure function of claim and set of fixes.
     """
-    checks = tuple(_check(line, claim, fixes, policy, roads) for line in claim.lines)
+    clashes = find_clashes(claim.lines, rules=policy.claim)
+    checks = tuple(
+        _with_clash(_check(line, claim, fixes, policy, roads), clashes[line.id], claim.rate_per_km)
+        for line in claim.lines
+    )
     gravest = (
         ClaimVerdict.OVER,
         ClaimVerdict.CANNOT_TELL,
@@ -154,18 +127,27 @@ def _check_mileage(
         fixes, line.span, line.stops, policy=policy, roads=roads, profile=Profile.AUTO
     )
     low, high, mid = (_km(m) for m in (driven.low_m, driven.high_m, driven.mid_m))
-    over_by = max(line.km - high, Decimal(0))
+    fair = min(_km(driven.fair_m), high)
+    least = low * Decimal(str(rules.under_share))
+    seen = _if("coverage_at_least", rules.min_coverage_share, round(driven.coverage, 4))
+    not_seen = _if("coverage_below", rules.min_coverage_share, round(driven.coverage, 4))
     reasons: tuple[str, ...]
+    would_change: tuple[Condition, ...]
     if driven.coverage < rules.min_coverage_share:
         verdict, reasons = ClaimVerdict.CANNOT_TELL, ("coverage_too_low",)
-    elif line.km > high and line.km <= _km(driven.high_m + driven.doubt_m):
-        verdict, reasons = ClaimVerdict.CANNOT_TELL, ("too_little_seen_to_dispute",)
+        would_change = (seen,)
     elif line.km > high:
         verdict, reasons = ClaimVerdict.OVER, ("more_than_feasible",)
-    elif line.km < low * Decimal(str(rules.under_share)):
+        would_change = (_claimed("at_most", high, line), _claimed("at_most", fair, line), not_seen)
+    elif line.km > fair:
+        verdict, reasons = ClaimVerdict.CANNOT_TELL, ("too_little_seen_to_dispute",)
+        would_change = (_claimed("at_most", fair, line), _claimed("above", high, line))
+    elif line.km < least:
         verdict, reasons = ClaimVerdict.UNDER, ("less_than_feasible",)
+        would_change = (_claimed("at_least", least, line), not_seen)
     else:
         verdict, reasons = ClaimVerdict.SUPPORTED, ("within_feasible",)
+        would_change = (_claimed("above", fair, line), _claimed("below", least, line), not_seen)
     if driven.missed:
         reasons = (*reasons, "claimed_stop_not_seen")
     over = verdict is ClaimVerdict.OVER
@@ -176,25 +158,27 @@ def _check_mileage(
         low=low,
         high=high,
         observed=mid,
-        over_by=over_by if over else Decimal(0),
+        over_by=line.km - high if over else Decimal(0),
         suggested_amount=_money((high if over else line.km) * claim.rate_per_km),
         coverage=round(driven.coverage, 4),
         reasons=reasons,
         evidence=_evidence(
             policy,
-            asdict(policy.claim),
             {"line": line.id, "stops": [asdict(stop) for stop in line.stops]},
             {
                 "low_m": round(driven.low_m, 1),
                 "mid_m": round(driven.mid_m, 1),
+                "fair_m": round(driven.fair_m, 1),
                 "high_m": round(driven.high_m, 1),
                 "doubt_m": round(driven.doubt_m, 1),
                 "margin_m": round(driven.high_m - float(line.km) * 1_000.0, 1),
                 "coverage": round(driven.coverage, 4),
                 "stops_not_seen": list(driven.missed),
                 "matched_to_roads": roads is not None,
+                "profile": driven.profile,
             },
             reasons,
+            would_change,
         ),
     )
 
@@ -215,13 +199,23 @@ def _check_days(
         not w.was_there and w.known_s >= policy.claim.min_coverage_share * w.length_s for w in seen
     )
     claimed, high = Decimal(len(spans)), Decimal(len(spans) - elsewhere)
+    known = sum(w.known_s for w in seen) / sum(w.length_s for w in seen)
+    kind = "nights" if night else "days"
+    would_change: tuple[Condition, ...]
     if claimed > high:
         verdict, reasons = ClaimVerdict.OVER, ("seen_elsewhere",)
+        would_change = (
+            _if(f"{kind}_at_most", int(high), len(spans)),
+            _if("coverage_below", policy.claim.min_coverage_share, round(known, 4)),
+        )
     elif there == len(spans):
         verdict, reasons = ClaimVerdict.SUPPORTED, ("seen_at_place",)
+        would_change = (_if(f"{kind}_seen_below", len(spans), there),)
     else:
         verdict, reasons = ClaimVerdict.CANNOT_TELL, ("not_seen_enough",)
-    known = sum(w.known_s for w in seen) / sum(w.length_s for w in seen)
+        would_change = (_if(f"{kind}_seen_at_least", len(spans), there),)
+        if night:
+            would_change += (_if("there_at_least_s", needed_s, round(seen[0].there_s, 3)),)
     return LineCheck(
         id=line.id,
         verdict=verdict,
@@ -235,10 +229,10 @@ def _check_days(
         reasons=reasons,
         evidence=_evidence(
             policy,
-            asdict(policy.claim),
             {"line": line.id, "place": asdict(place)},
             {"spans": [w.figures() for w in seen]},
             reasons,
+            would_change,
         ),
     )
 
@@ -252,20 +246,30 @@ def _check_transport(line: TransportLine, fixes: FixArray, policy: Policy) -> Li
     left = Whereabouts.of(fixes, line.origin, before, policy)
     came = Whereabouts.of(fixes, line.destination, after, policy)
     stayed = Whereabouts.of(fixes, line.origin, after, policy)
-    if left.was_there and came.was_there:
-        verdict, reasons = ClaimVerdict.SUPPORTED, ("seen_at_both_ends",)
-    elif stayed.was_there and not came.was_there:
-        verdict, reasons = ClaimVerdict.OVER, ("still_at_origin",)
-    elif came.seen_far and not came.was_there:
-        verdict, reasons = ClaimVerdict.OVER, ("elsewhere_on_arrival",)
-    else:
-        verdict, reasons = ClaimVerdict.CANNOT_TELL, ("ends_not_seen",)
     span_s = (line.span.end - line.span.start).total_seconds()
     way_m = line.origin.distance_m(line.destination)
     mps = way_m / span_s
-    limits = rules.mode_mps(line.mode)
-    if verdict is ClaimVerdict.SUPPORTED and limits is not None and mps > limits:
+    limit = rules.mode_mps(line.mode)
+    under_way = Pace.of(fixes, line.span, policy)
+    if stayed.was_there and not came.was_there:
+        verdict, reasons = ClaimVerdict.OVER, ("still_at_origin",)
+    elif came.seen_far and not came.was_there:
+        verdict, reasons = ClaimVerdict.OVER, ("elsewhere_on_arrival",)
+    elif not (left.was_there and came.was_there):
+        verdict, reasons = ClaimVerdict.CANNOT_TELL, ("ends_not_seen",)
+    elif limit is not None and mps > limit:
         verdict, reasons = ClaimVerdict.CANNOT_TELL, ("faster_than_mode",)
+    elif _too_slow(line.mode, under_way, rules):
+        verdict, reasons = ClaimVerdict.CANNOT_TELL, ("slower_than_mode",)
+    else:
+        verdict, reasons = ClaimVerdict.SUPPORTED, ("seen_at_both_ends",)
+    nearest_m = None if came.nearest_m is None else round(came.nearest_m, 1)
+    would_change: tuple[Condition, ...] = (
+        _if("arrival_within_m", line.destination.radius_m, nearest_m),
+        _if("mps_at_most", limit, round(mps, 2)),
+    )
+    if verdict is ClaimVerdict.SUPPORTED:
+        would_change = would_change[1:]
     return LineCheck(
         id=line.id,
         verdict=verdict,
@@ -279,15 +283,17 @@ def _check_transport(line: TransportLine, fixes: FixArray, policy: Policy) -> Li
         reasons=reasons,
         evidence=_evidence(
             policy,
-            asdict(policy.claim),
             {"line": line.id, "mode": line.mode},
             {
                 "straight_m": round(way_m, 1),
                 "mps": round(mps, 2),
+                "fastest_mps": round(under_way.fastest_mps, 2),
+                "seen_share": round(under_way.seen_share, 4),
                 "origin": left.figures(),
                 "destination": came.figures(),
             },
             reasons,
+            would_change,
         ),
     )
 
@@ -313,18 +319,66 @@ def _money(amount: Decimal) -> Decimal:
     return amount.quantize(_CENT, ROUND_HALF_UP)
 
 
+def _with_clash(check: LineCheck, clash: Clash, rate_per_km: Decimal) -> LineCheck:
+    """Add what other lines of the claim say; what is claimed twice is claimed once too often."""
+    if not clash.reasons:
+        return check
+    verdict, over_by, amount = check.verdict, check.over_by, check.suggested_amount
+    if clash.twice:
+        verdict = ClaimVerdict.OVER
+        if check.claimed is not None:
+            over_by = max(over_by or Decimal(0), clash.twice.quantize(_KM, ROUND_HALF_UP))
+            over_by = min(over_by, check.claimed)
+            amount = amount and _money((check.claimed - over_by) * rate_per_km)
+    elif "nights_in_two_places" in clash.reasons and verdict is ClaimVerdict.SUPPORTED:
+        verdict = ClaimVerdict.CANNOT_TELL
+    reasons = (*clash.reasons, *check.reasons)
+    evidence = replace(
+        check.evidence,
+        inputs={**check.evidence.inputs, "other_lines": list(clash.others)},
+        reasons=reasons,
+        would_change=({"if": "without_lines", "lines": list(clash.others)},)
+        + check.evidence.would_change,
+    )
+    return replace(
+        check,
+        verdict=verdict,
+        over_by=over_by,
+        suggested_amount=amount,
+        reasons=reasons,
+        evidence=evidence,
+    )
+
+
+def _too_slow(mode: str, under_way: Pace, rules: ClaimPolicy) -> bool:
+    """Whether somebody was seen all the way, and never as fast as a plane is."""
+    flown = mode in ("flight", "plane")
+    seen = under_way.seen_share >= rules.min_coverage_share
+    return flown and seen and under_way.fastest_mps < rules.slowest_flight_mps
+
+
+def _if(code: str, limit: float | None, actual: float | None) -> Condition:
+    return {"if": code, "limit": limit, "actual": actual}
+
+
+def _claimed(side: str, limit: Decimal, line: MileageLine) -> Condition:
+    """Return the condition that the claim is on one side of so many kilometres."""
+    return _if(f"claimed_{side}_m", float(limit * 1_000), float(line.km * 1_000))
+
+
 def _evidence(
     policy: Policy,
-    thresholds: dict[str, Any],
     inputs: dict[str, Any],
     figures: dict[str, Any],
     reasons: tuple[str, ...],
+    would_change: tuple[Condition, ...],
 ) -> Evidence:
     return Evidence(
         rule=RULE,
         policy_version=policy.version,
-        thresholds=thresholds,
+        thresholds=asdict(policy.claim),
         inputs=inputs,
         figures=figures,
         reasons=reasons,
+        would_change=would_change,
     )

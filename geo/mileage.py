@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.distance import geodesics_m
+from geo.distance import consecutive_m, geodesics_m
 from geo.fix import FixArray
 from geo.gaps import Gap, Window
 from geo.policy import Policy
 from geo.roads import Profile, Roads
 from geo.trajectory import Trajectory, Trip, reconstruct_day
 from geo.whereabouts import Place
+
+_PACE_STEP_S = 30.0
+"""Steps shorter than this are jitter as much as pace."""
+_PACE_QUANTILE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +24,25 @@ class Mileage:
 
     Attributes
     ----------
-    low_m, mid_m, high_m : feasible interval and the likeliest length. The high end leaves the
-        room of `ClaimPolicy.tolerance_share` and `tolerance_m` above the middle.
-    doubt_m : how much more it may have been beyond that: what long silences have room for at
-        the pace of the day, and what rare fixes leave open.
+    low_m, mid_m : at least, and the likeliest length.
+    fair_m : not disputed up to here: the tolerance of `ClaimPolicy.tolerance_share` and
+        `tolerance_m` above the middle, or what the measurement leaves open when that is more.
+    high_m : at most feasible: the above, or `doubt_share` times what the measurement leaves
+        open together with what long silences have room for.
+    doubt_m : part of the above that silences have room for, at the pace of the day.
     coverage : share of the span in trips and stops; an inferred stay counts, a gap does not.
     missed : names (or numbers) of claimed stops that nobody was seen at.
+    profile : how the person went, as far as roads were asked.
     """
 
     low_m: float
     mid_m: float
+    fair_m: float
     high_m: float
     doubt_m: float
     coverage: float
     missed: tuple[str, ...]
+    profile: Profile
 
 
 def measure_mileage(
@@ -48,36 +57,67 @@ def measure_mileage(
     """Measure a span.
 
     The shortest way through the claimed stops that were seen, where roads know one, is a
-    lower bound; the trace is another. The high end is the trace's, or the likeliest length
-    with the tolerance, whichever is more.
+    lower bound; the trace is another. The high end is widened by what was not seen: rare
+    fixes make the interval of each trip wide, and a long silence has room for a way of its
+    own beyond the one across it, because somebody may have gone and come back.
 
     Parameters
     ----------
     fixes : of one person.
     span : ``[start, end)`` of the claim.
     stops : claimed places in order.
-    roads, profile : as for `geo.trajectory.reconstruct_day`.
+    roads, profile : as for `geo.trajectory.reconstruct_day`; a person who was never faster
+        than somebody on foot is taken to be one.
     """
     rules = policy.claim
-    day = reconstruct_day(
-        fixes, policy=policy.track, start=span.start, end=span.end, roads=roads, profile=profile
-    )
+    if roads is not None and profile is not Profile.PEDESTRIAN:
+        alone = _day(fixes, span, policy, None, profile)
+        profile = Profile.PEDESTRIAN if _fastest_mps(alone) <= rules.afoot_mps else profile
+    day = _day(fixes, span, policy, roads, profile)
     seen = [stop for stop in stops if _seen(day, stop)]
     missed = tuple(s.name or str(k) for k, s in enumerate(stops, 1) if s not in seen)
-    low = day.distance.low_m
+    low, mid = day.distance.low_m, day.distance.mid_m
     if roads is not None and len(seen) > 1:
         way = roads.shortest([(s.lon_deg, s.lat_deg) for s in seen], profile=profile)
-        low = min(max(low, way.length_m if way else 0.0), day.distance.mid_m)
-    mid = day.distance.mid_m
-    tolerance = max(rules.tolerance_share * mid, rules.tolerance_m)
+        low = min(max(low, way.length_m if way else 0.0), mid)
+    tolerated = mid + max(rules.tolerance_share * mid, rules.tolerance_m)
+    room = _room_m(day, policy)
     return Mileage(
         low_m=low,
         mid_m=mid,
-        high_m=max(day.distance.high_m, mid + tolerance),
-        doubt_m=_room_m(day, policy) + day.distance.high_m - mid,
+        fair_m=max(day.distance.high_m, tolerated),
+        high_m=max(
+            tolerated, mid + max(rules.doubt_share, 1.0) * (day.distance.high_m - mid) + room
+        ),
+        doubt_m=room,
         coverage=_coverage(day, span),
         missed=missed,
+        profile=profile,
     )
+
+
+def _day(
+    fixes: FixArray, span: Window, policy: Policy, roads: Roads | None, profile: Profile
+) -> Trajectory:
+    return reconstruct_day(
+        fixes, policy=policy.track, start=span.start, end=span.end, roads=roads, profile=profile
+    )
+
+
+def _fastest_mps(day: Trajectory) -> float:
+    """Pace that nearly all steps of the trips stay below; infinite where there are none."""
+    paces: list[float] = []
+    track = day.track.fixes
+    for trip in day.segments:
+        if not isinstance(trip, Trip):
+            continue
+        part = slice(trip.first, trip.last + 1)
+        times = track.epoch_s[part]
+        kept = np.flatnonzero(np.diff(np.floor(times / _PACE_STEP_S), prepend=-1.0))
+        step_m = consecutive_m(track.lon_deg[part][kept], track.lat_deg[part][kept])
+        step_s = np.diff(times[kept])
+        paces += (step_m / step_s)[step_s >= 0.5 * _PACE_STEP_S].tolist()
+    return float(np.quantile(paces, _PACE_QUANTILE)) if paces else np.inf
 
 
 def _seen(day: Trajectory, stop: Place) -> bool:
@@ -99,12 +139,13 @@ def _coverage(day: Trajectory, span: Window) -> float:
 
 
 def _room_m(day: Trajectory, policy: Policy) -> float:
-    """Way that long silences leave time for, at the pace of the trips that were seen."""
+    """Way that long silences leave time for, beyond the ways across silences as counted."""
+    rules = policy.claim
     trips = [s for s in day.segments if isinstance(s, Trip)]
     ridden_s = sum((t.end - t.start).total_seconds() for t in trips)
     ridden_m = sum(t.distance.mid_m for t in trips)
     pace = ridden_m / ridden_s if ridden_s else policy.track.assumed_pace_mps
-    silent = np.array(
-        [(s.end - s.start).total_seconds() for s in day.segments if isinstance(s, Gap)]
-    )
-    return float(pace * silent[silent > policy.claim.long_gap_s].sum()) if len(silent) else 0.0
+    gaps = [(s.end - s.start).total_seconds() for s in day.segments if isinstance(s, Gap)]
+    long_s = sum(gap for gap in gaps if gap > rules.long_gap_s)
+    across_m = day.distance.mid_m - ridden_m
+    return max(rules.gap_going_share * pace * long_s - across_m, 0.0)

@@ -218,8 +218,16 @@ class ClaimPolicy:
     """Kilometres up to the larger of these above the likeliest length are not disputed."""
     under_share: float = 0.7
     """A claim below this share of the least feasible length is asked about."""
+    doubt_share: float = 1.5
+    """A claim is disputed from so many times the room that the measurement leaves above it."""
     long_gap_s: float = 1_800.0
-    """A silence longer than this may hide a way of its own."""
+    """A silence longer than this may hide a way of its own ..."""
+    gap_going_share: float = 0.7
+    """... for so much of its length, at the pace of the day."""
+    afoot_mps: float = 2.0
+    """Nobody who is never faster than this drives; roads are then those of walkers."""
+    twice_s: float = 900.0
+    """Spans of two lines may overlap by this: nobody notes minutes."""
     night_from_hour: int = 22
     night_to_hour: int = 6
     """Local hours between which a night is spent."""
@@ -227,6 +235,8 @@ class ClaimPolicy:
     """So long at the place within those hours makes a night there."""
     leg_slack_s: float = 7_200.0
     """How long before and after a ride somebody may be seen at its ends."""
+    slowest_flight_mps: float = 70.0
+    """Whoever was seen all the way and never faster than this did not fly."""
     car_mps: float = 45.0
     train_mps: float = 100.0
     flight_mps: float = 280.0

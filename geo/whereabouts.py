@@ -1,11 +1,11 @@
 """Whether somebody was at a place within a span: there, elsewhere, or nobody knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from geo.distance import LocalPlane, geodesic_m
+from geo.distance import LocalPlane, consecutive_m, geodesic_m
 from geo.fix import FixArray, from_epoch_s, to_epoch_s
 from geo.gaps import Window
 from geo.policy import Policy
@@ -93,3 +93,33 @@ class Whereabouts:
             "known_s": round(self.known_s, 3),
             "nearest_m": None if self.nearest_m is None else round(self.nearest_m, 1),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast somebody went over a span, as far as fixes say.
+
+    Attributes
+    ----------
+    fastest_mps : straight from fix to fix, net of both accuracies.
+    seen_share : share of the span in steps of no more than `TrackPolicy.max_gap_s`.
+    """
+
+    fastest_mps: float
+    seen_share: float
+
+    @classmethod
+    def of(cls, fixes: FixArray, span: Window, policy: Policy) -> Self:
+        """Look at the fixes of a span; a plane is no error of measurement here."""
+        track = replace(policy.track, max_speed_mps=policy.claim.flight_mps)
+        seen = select_trackpoints(fixes.between(span.start, span.end), policy=track)
+        times = seen.fixes.epoch_s
+        if len(times) < 2:  # a step has two ends
+            return cls(0.0, 0.0)
+        step_s = np.diff(times)
+        step_m = consecutive_m(seen.fixes.lon_deg, seen.fixes.lat_deg)
+        net_m = np.maximum(step_m - seen.accuracy_m[1:] - seen.accuracy_m[:-1], 0.0)
+        known_s = float(step_s[step_s <= policy.track.max_gap_s].sum())
+        return cls(
+            float((net_m / step_s).max()), known_s / (to_epoch_s(span.end) - to_epoch_s(span.start))
+        )
