@@ -200,20 +200,19 @@ def _check_days(
     )
     claimed, high = Decimal(len(spans)), Decimal(len(spans) - elsewhere)
     known = sum(w.known_s for w in seen) / sum(w.length_s for w in seen)
-    kind = "nights" if night else "days"
     would_change: tuple[Condition, ...]
     if claimed > high:
         verdict, reasons = ClaimVerdict.OVER, ("seen_elsewhere",)
         would_change = (
-            _if(f"{kind}_at_most", int(high), len(spans)),
+            _if("claimed_at_most", int(high), len(spans)),
             _if("coverage_below", policy.claim.min_coverage_share, round(known, 4)),
         )
     elif there == len(spans):
         verdict, reasons = ClaimVerdict.SUPPORTED, ("seen_at_place",)
-        would_change = (_if(f"{kind}_seen_below", len(spans), there),)
+        would_change = (_if("seen_there_below", len(spans), there),)
     else:
         verdict, reasons = ClaimVerdict.CANNOT_TELL, ("not_seen_enough",)
-        would_change = (_if(f"{kind}_seen_at_least", len(spans), there),)
+        would_change = (_if("seen_there_at_least", len(spans), there),)
         if night:
             would_change += (_if("there_at_least_s", needed_s, round(seen[0].there_s, 3)),)
     return LineCheck(
@@ -264,12 +263,9 @@ def _check_transport(line: TransportLine, fixes: FixArray, policy: Policy) -> Li
     else:
         verdict, reasons = ClaimVerdict.SUPPORTED, ("seen_at_both_ends",)
     nearest_m = None if came.nearest_m is None else round(came.nearest_m, 1)
-    would_change: tuple[Condition, ...] = (
-        _if("arrival_within_m", line.destination.radius_m, nearest_m),
-        _if("mps_at_most", limit, round(mps, 2)),
-    )
-    if verdict is ClaimVerdict.SUPPORTED:
-        would_change = would_change[1:]
+    near = _if("arrival_within_m", line.destination.radius_m, nearest_m)
+    pace = () if limit is None else (_if("mps_at_most", limit, round(mps, 2)),)
+    would_change = pace if verdict is ClaimVerdict.SUPPORTED else (near, *pace)
     return LineCheck(
         id=line.id,
         verdict=verdict,
@@ -330,15 +326,15 @@ def _with_clash(check: LineCheck, clash: Clash, rate_per_km: Decimal) -> LineChe
             over_by = max(over_by or Decimal(0), clash.twice.quantize(_KM, ROUND_HALF_UP))
             over_by = min(over_by, check.claimed)
             amount = amount and _money((check.claimed - over_by) * rate_per_km)
-    elif "nights_in_two_places" in clash.reasons and verdict is ClaimVerdict.SUPPORTED:
-        verdict = ClaimVerdict.CANNOT_TELL
     reasons = (*clash.reasons, *check.reasons)
     evidence = replace(
         check.evidence,
         inputs={**check.evidence.inputs, "other_lines": list(clash.others)},
         reasons=reasons,
-        would_change=({"if": "without_lines", "lines": list(clash.others)},)
-        + check.evidence.would_change,
+        would_change=(
+            {"if": "without_lines", "lines": list(clash.others)},
+            *check.evidence.would_change,
+        ),
     )
     return replace(
         check,

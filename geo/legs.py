@@ -68,7 +68,10 @@ class Legs:
         if length_m > high_m and float(np.diff(trace.epoch_s).max()) <= _DENSE_S:
             return traced, ()
         path = way.between(first - start, last - start)
-        return along_roads(length_m, traced, policy=self.policy), path
+        found = along_roads(length_m, traced, policy=self.policy)
+        # Where the way is longer than the line supports, the line stays the lower bound.
+        low_m = found.low_m if length_m <= traced.high_m else min(found.low_m, traced.low_m)
+        return DistanceInterval(low_m, found.mid_m, found.high_m), path
 
     def across(self, first: int, last: int) -> DistanceInterval:
         """Measure the way across a silence, that nobody saw."""

@@ -8,7 +8,7 @@ import numpy as np
 from geo.distance import consecutive_m, geodesics_m
 from geo.fix import FixArray
 from geo.gaps import Gap, Window
-from geo.policy import Policy
+from geo.policy import ClaimPolicy, Policy
 from geo.roads import Profile, Roads
 from geo.trajectory import Trajectory, Trip, reconstruct_day
 from geo.whereabouts import Place
@@ -16,6 +16,8 @@ from geo.whereabouts import Place
 _PACE_STEP_S = 30.0
 """Steps shorter than this are jitter as much as pace."""
 _PACE_QUANTILE = 0.95
+_OFTEN_S = 150.0
+"""Fixes rarer than this cut corners, and do not tell a cyclist from a driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,12 @@ def measure_mileage(
     fixes : of one person.
     span : ``[start, end)`` of the claim.
     stops : claimed places in order.
-    roads, profile : as for `geo.trajectory.reconstruct_day`; a person who was never faster
-        than somebody on foot is taken to be one.
+    roads, profile : as for `geo.trajectory.reconstruct_day`; who is said to drive and was
+        never faster than somebody on foot or on a bicycle is taken to be one.
     """
     rules = policy.claim
-    if roads is not None and profile is not Profile.PEDESTRIAN:
-        alone = _day(fixes, span, policy, None, profile)
-        profile = Profile.PEDESTRIAN if _fastest_mps(alone) <= rules.afoot_mps else profile
+    if roads is not None and profile is Profile.AUTO:
+        profile = _profile(_day(fixes, span, policy, None, profile), rules)
     day = _day(fixes, span, policy, roads, profile)
     seen = [stop for stop in stops if _seen(day, stop)]
     missed = tuple(s.name or str(k) for k, s in enumerate(stops, 1) if s not in seen)
@@ -104,9 +105,10 @@ def _day(
     )
 
 
-def _fastest_mps(day: Trajectory) -> float:
-    """Pace that nearly all steps of the trips stay below; infinite where there are none."""
+def _profile(day: Trajectory, rules: ClaimPolicy) -> Profile:
+    """How somebody went who says that they drove, by the pace that nearly all steps keep below."""
     paces: list[float] = []
+    steps: list[float] = []
     track = day.track.fixes
     for trip in day.segments:
         if not isinstance(trip, Trip):
@@ -116,8 +118,16 @@ def _fastest_mps(day: Trajectory) -> float:
         kept = np.flatnonzero(np.diff(np.floor(times / _PACE_STEP_S), prepend=-1.0))
         step_m = consecutive_m(track.lon_deg[part][kept], track.lat_deg[part][kept])
         step_s = np.diff(times[kept])
-        paces += (step_m / step_s)[step_s >= 0.5 * _PACE_STEP_S].tolist()
-    return float(np.quantile(paces, _PACE_QUANTILE)) if paces else np.inf
+        long = step_s >= 0.5 * _PACE_STEP_S
+        paces += (step_m / step_s)[long].tolist()
+        steps += step_s[long].tolist()
+    if not paces:
+        return Profile.AUTO
+    fastest_mps = float(np.quantile(paces, _PACE_QUANTILE))
+    if fastest_mps <= rules.afoot_mps:
+        return Profile.PEDESTRIAN
+    often = float(np.median(steps)) <= _OFTEN_S
+    return Profile.BICYCLE if often and fastest_mps <= rules.cycling_mps else Profile.AUTO
 
 
 def _seen(day: Trajectory, stop: Place) -> bool:

@@ -224,8 +224,9 @@ class ClaimPolicy:
     """A silence longer than this may hide a way of its own ..."""
     gap_going_share: float = 0.7
     """... for so much of its length, at the pace of the day."""
-    afoot_mps: float = 2.0
-    """Nobody who is never faster than this drives; roads are then those of walkers."""
+    afoot_mps: float = 2.2
+    cycling_mps: float = 5.2
+    """Nobody who is never faster than this drives; roads are then those of walkers, of cyclists."""
     twice_s: float = 900.0
     """Spans of two lines may overlap by this: nobody notes minutes."""
     night_from_hour: int = 22

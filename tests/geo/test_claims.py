@@ -35,6 +35,10 @@ def place(east_m: float, radius_m: float = 2_000.0) -> Place:
     return Place(float(lon[0]), float(lat[0]), radius_m, f"{east_m:g}")
 
 
+def conditions(found: LineCheck) -> dict[str, tuple[object, object]]:
+    return {c["if"]: (c["limit"], c["actual"]) for c in found.evidence.would_change}
+
+
 def check(line: Line, fixes: list[Fix]) -> LineCheck:
     claim = Claim((line,), "CNY", Decimal("1.20"))
     verdict, (found,) = audit_claim(claim, FixArray.from_fixes(fixes), policy=Policy())
@@ -80,6 +84,42 @@ def test_a_long_silence_makes_nobody_a_liar() -> None:
     assert unsure.verdict is ClaimVerdict.CANNOT_TELL
     assert unsure.reasons == ("coverage_too_low",)
     assert check(mileage("30.0"), []).verdict is ClaimVerdict.CANNOT_TELL
+
+
+def test_what_would_have_changed_the_verdict_on_kilometres() -> None:
+    over = check(mileage("46.0"), DRIVE)
+    assert over.high is not None
+    most, actual = conditions(over)["claimed_at_most_m"]
+    assert (actual, over.reasons) == (46_000.0, ("more_than_feasible",))
+    assert check(mileage(f"{most / 1_000:.1f}"), DRIVE).verdict is ClaimVerdict.SUPPORTED  # type: ignore[operator]
+    blind = check(mileage("30.0"), [])
+    assert conditions(blind) == {"coverage_at_least": (0.6, 0.0)}
+    under = check(mileage("15.0"), DRIVE)
+    least, _ = conditions(under)["claimed_at_least_m"]
+    assert check(mileage(f"{least / 1_000:.3f}"), DRIVE).verdict is ClaimVerdict.SUPPORTED  # type: ignore[operator]
+
+
+def test_between_fair_and_feasible_nobody_can_tell() -> None:
+    away = [*stay(0, 20), *walk(20, 40, 0, 10_000), *stay(105, 181, east_m=12_000)]
+    feasible = check(mileage("12.0"), away)
+    assert feasible.verdict is ClaimVerdict.SUPPORTED
+    assert feasible.high is not None
+    assert feasible.high > 25  # more than an hour unseen, at half a kilometre a minute
+    unsure = check(mileage(str(feasible.high)), away)
+    assert unsure.reasons == ("too_little_seen_to_dispute",)
+    assert check(mileage(str(feasible.high + 1)), away).verdict is ClaimVerdict.OVER
+
+
+def test_lines_that_repeat_each_other_are_over_by_what_they_repeat() -> None:
+    lines = (mileage("30.0"), replace(mileage("30.0"), id="2"))
+    claim = Claim(lines, "CNY", Decimal("1.20"))
+    _, (first, second) = audit_claim(claim, FixArray.from_fixes(DRIVE), policy=Policy())
+    assert first.verdict is ClaimVerdict.SUPPORTED
+    assert first.reasons == ("span_claimed_twice", "within_feasible")
+    assert (second.verdict, second.over_by) == (ClaimVerdict.OVER, Decimal("30.0"))
+    assert second.suggested_amount == Decimal("0.00")
+    assert second.evidence.inputs["other_lines"] == ["1"]
+    assert second.evidence.would_change[0] == {"if": "without_lines", "lines": ["1"]}
 
 
 def test_a_claimed_stop_that_nobody_was_seen_at_is_named() -> None:
@@ -129,6 +169,9 @@ def test_a_ride_has_two_ends() -> None:
     stayed = check(train, stay(0, 200))
     assert (stayed.verdict, stayed.reasons) == (ClaimVerdict.OVER, ("still_at_origin",))
     assert check(train, stay(0, 20)).verdict is ClaimVerdict.CANNOT_TELL
+    flown = check(replace(train, mode="flight"), DRIVE)
+    assert (flown.verdict, flown.reasons) == (ClaimVerdict.CANNOT_TELL, ("slower_than_mode",))
+    assert conditions(stayed)["arrival_within_m"][0] == 2_000.0
     jump = TransportLine("t", "car", place(0), place(30_000), Window(minute(30), minute(32)))
     assert check(jump, DRIVE).verdict is ClaimVerdict.CANNOT_TELL
 

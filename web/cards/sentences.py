@@ -32,6 +32,9 @@ def otherwise(item: Mapping[str, Any], zone: str) -> str:
             start=_clock(item.get("from"), zone),
             end=_clock(until, zone) if until else _("the return"),
         )
+    if kind == "without_lines":
+        others = ", ".join(str(line) for line in item.get("lines", ()))
+        return _("Without the lines %(others)s of the claim.", others=others)
     facts = ", ".join(f"{name} {value}" for name, value in item.items() if name != "if")
     return f"{kind}: {facts}" if facts else kind
 
