@@ -99,6 +99,9 @@ class Surroundings:
         known = None if radio is None else _RADIOS.get(radio.lower())
         if known is None and radio is not None:
             return self.drop(CellRefusal.RADIO.value)
+        if not _is_readable(area):
+            # Left out it would be a cell of any area.
+            return self.drop("malformed")
         identity = (None if known is Radio.CDMA else whole(mcc)), whole(mnc), whole(area)
         number = whole(cell)
         if number is None:
@@ -184,6 +187,17 @@ def whole(value: Any) -> int | None:
     else:
         found = value if kind is int else None
     return None if found in UNAVAILABLE else found
+
+
+def _is_readable(value: Any) -> bool:
+    """Whether it is a whole number or one of the ways of saying that there is none."""
+    return value is None or value == "" or whole(value) is not None or _is_unavailable(value)
+
+
+def _is_unavailable(value: Any) -> bool:
+    return (type(value) is int and value in UNAVAILABLE) or (
+        type(value) is str and _WHOLE.fullmatch(value) is not None and int(value) in UNAVAILABLE
+    )
 
 
 def _refusal(

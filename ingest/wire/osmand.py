@@ -30,6 +30,7 @@ _NUMBER = re.compile(r" ?[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCI
 _PLAIN_TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d{1,6})?", re.ASCII)
 _CELL_PARTS = (4, 5)
 _MICROSECONDS_FROM = 1e14
+_CLAIMS = ("id", "deviceid", "imei")
 _SPEED_UNITS = {"kn": KNOT_MPS, "mps": 1.0, "kmh": 1 / 3.6}
 _EXTRAS = ("hdop", "alarm", "event", "activity")
 _MAX_TEXT = 100
@@ -81,7 +82,8 @@ def read_flat(fields: Mapping[str, Any], draft: Draft) -> Decoded:
     refusal = draft.take_time(at_s, name="timestamp")
     if refusal is not None:
         return refusal
-    draft.take_claim(fields.get("id", fields.get("deviceid")), is_ours=True)
+    claims = (fields[name] for name in _CLAIMS if name in fields)
+    draft.take_claim(next(claims, None), is_ours=True)
     place = draft.place(*_coordinates(fields))
     if isinstance(place, Rejection):
         return place

@@ -188,6 +188,8 @@ def _msid(pos: Element) -> str | None:
 
 
 def _time(data: Element, utc_off: str) -> datetime | Malformed | None:
+    if len(data.all("time")) > 1:
+        return Malformed("time", "time is given twice")
     found = data.first("time")
     if found is None:
         return None

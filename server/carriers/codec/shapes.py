@@ -56,6 +56,8 @@ def read_shape(shape: Element, *, confidence_pct: float | None = None) -> Disc |
         return Malformed("crs", "coordinates that are not WGS-84")
     points: list[tuple[float, float]] = []
     for coord in shape.all("coord"):
+        if len(coord.all("X")) > 1 or len(coord.all("Y")) > 1:
+            return Malformed("coordinate", "X or Y is given twice")
         x, y = coord.value("X"), coord.value("Y")
         lat, lon = latitude_deg(x or ""), longitude_deg(y or "")
         if lat is None or lon is None:
@@ -85,6 +87,8 @@ def _round(
 
 
 def _radius(shape: Element, name: str) -> float | Malformed:
+    if len(shape.all(name)) > 1:
+        return Malformed("radius", f"{name} is given twice")
     unit = _UNITS_M.get((shape.value("distanceUnit") or "").lower())
     if unit is None:
         return Malformed("unit", "a unit of length that is not known")

@@ -1,6 +1,7 @@
 """`outpost decode mlp`: answers of carriers as fixes, scans and refusals."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,29 @@ def test_every_damaged_copy_of_the_references_is_read_or_rejected(reference: Pat
                 found = shown(damaged)
                 entries = found if isinstance(found, list) else [found]
                 assert all("rejected" in e or e["type"] == "fix" for e in entries), (path, cut)
+
+
+_TAGS = ("X", "Y", "radius", "coord", "shape", "CircularArea", "pd", "pos", "slia", "svc_result")
+_VALUES = ("", "banana", "NaN", "1e400", "95 00 00.000N", "30 99 00.000N", "30 16 28.308Q")
+
+
+@pytest.mark.data
+def test_each_part_left_out_impossible_or_twice_is_refused_and_never_guessed(
+    reference: Path,
+) -> None:
+    good = (reference / "mlp_3.1_slia_circulararea.xml").read_text(encoding="utf-8")
+    cases = [
+        (f"no {tag}", re.sub(rf"<{tag}\b[^>]*>.*?</{tag}>", "", good, count=1, flags=re.DOTALL))
+        for tag in _TAGS
+    ]
+    for tag in ("X", "Y", "radius", "time"):
+        part = rf"(<{tag}\b[^>]*>)(.*?)(</{tag}>)"
+        cases += [(f"{tag}={v!r}", re.sub(part, rf"\g<1>{v}\g<3>", good)) for v in _VALUES]
+        cases.append((f"{tag} twice", re.sub(part, r"\g<0>\g<0>", good)))
+    for name, document in cases:
+        found = shown(document.encode())
+        assert isinstance(found, dict), (name, found)
+        assert found["rejected"] in {"coordinate", "radius", "shape", "time", "xml"}, (name, found)
 
 
 def test_refusals_of_some_stand_between_positions_of_others() -> None:

@@ -88,7 +88,7 @@ def test_towers_that_cannot_be_are_left_out_and_counted() -> None:
     assert isinstance(fix, WireFix)
     assert len(fix.cells) == 1
     assert sorted(fix.dropped) == [
-        "area_reserved", "area_reserved", "incomplete", "incomplete", "incomplete",
+        "area_reserved", "area_reserved", "incomplete", "incomplete", "malformed",
         "malformed", "mcc_range", "mcc_range",
     ]  # fmt: skip
 
