@@ -14,6 +14,7 @@ from server.clock import Clock
 from server.db.geometry import lat_of, lon_of
 from server.db.tables import devices
 from server.posts.queries import DutyWindow
+from server.tracking.live import LiveEvent
 from server.tracking.live_map import duty_now
 from server.tracking.locate import step
 from server.tracking.locate_models import LocateRequest
@@ -26,6 +27,8 @@ from server.tracking.locate_rules import (
     StepOutcome,
 )
 from server.tracking.models import FixRow, LastPosition
+from server.tracking.records import NIL
+from server.tracking.told_places import show_told_place
 
 # Phones' clocks differ; an answer names its trigger, so an old time does not hide it.
 _CLOCK_MARGIN: Final = timedelta(minutes=10)
@@ -140,28 +143,45 @@ def settle_question(
 
 def settle_by_carrier(
     session: Session, clock: Clock, asked: CarrierQuestion, says: CarrierSays
-) -> None:
+) -> LiveEvent | None:
     """Take what a carrier said; without a place what is known answers.
 
-    Nothing happens when the question was settled meanwhile, by the phone or by the end of
-    the duty.
+    A place becomes the person's last position too, see `told_places`. Nothing happens when
+    the question was settled meanwhile, by the phone or by the end of the duty.
+
+    Returns
+    -------
+    What to publish after the commit, None for nothing.
     """
     # Another worker may be looking at it this moment; the answer must not be lost over that.
     request = _open(session, tenant_id=asked.tenant_id, request_id=asked.request_id, wait=True)
     if request is None:
-        return
+        return None
     now = clock.now()
     duty = _duty_or_end(session, request, now)
     if duty is None or _answer_by_phone(session, request, now):
-        return
+        return None
+    event = None
     if says.place is not None:
         _note(request, now, "carrier", StepOutcome.ANSWERED)
         _answer(request, now, AnsweredBy.CARRIER, says.place)
+        event = show_told_place(
+            session,
+            tenant_id=asked.tenant_id,
+            employee_id=asked.employee_id,
+            lon_deg=says.place.lon_deg,
+            lat_deg=says.place.lat_deg,
+            accuracy_m=says.place.accuracy_m,
+            fixed_at=says.place.fixed_at,
+            duty=duty,
+            now=now,
+        )
     else:
         refused = StepOutcome.REFUSED if says.refusal else StepOutcome.NOT_SET_UP
         _note(request, now, "carrier", refused, says.refusal or "")
         _use_what_is_known(session, request, duty, now)
     session.flush()
+    return event
 
 
 def _open(
@@ -302,14 +322,16 @@ def _last_known(session: Session, request: LocateRequest, duty: DutyWindow) -> P
 
 def _place(found: _Found) -> Place:
     device_id, fixed_at, msg_key, accuracy_m, source, lon_deg, lat_deg = found
+    # What a carrier told is of no device, and no fix.
+    told = device_id == NIL
     return Place(
         lon_deg=lon_deg,
         lat_deg=lat_deg,
         accuracy_m=accuracy_m,
         fixed_at=fixed_at,
         source=source,
-        device_id=device_id,
-        msg_key=msg_key,
+        device_id=None if told else device_id,
+        msg_key=None if told else msg_key,
     )
 
 

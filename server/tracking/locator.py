@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from server.clock import Clock
 from server.db.session import unit_of_work
 from server.errors import OutpostError
+from server.tracking.live import LivePublisher
 from server.tracking.locate_outbox import forget_old_commands
 from server.tracking.locate_settling import (
     AskCarrier,
@@ -44,6 +45,7 @@ class Locator(threading.Thread):
     clock : decides time-outs.
     ask_carrier : asks a person's carrier; None where there is none.
     aside : runs what takes long; in place when left out.
+    publisher : tells live maps what a carrier said; None leaves them to read it.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Locator(threading.Thread):
         *,
         ask_carrier: AskCarrier | None = None,
         aside: Executor | None = None,
+        publisher: LivePublisher | None = None,
     ) -> None:
         super().__init__(name="locator", daemon=True)
         self._sessions = sessions
         self._clock = clock
         self._ask_carrier = ask_carrier
         self._aside = aside
+        self._publisher = publisher
         self._stopped = threading.Event()
         self._tidied_at = clock.now() - _TIDY_EVERY
 
@@ -118,9 +122,12 @@ class Locator(threading.Thread):
             says = CarrierSays(refusal="provider_failure")
         try:
             with unit_of_work(self._sessions, tenant_id=None) as session:
-                settle_by_carrier(session, self._clock, question, says)
+                event = settle_by_carrier(session, self._clock, question, says)
         except (DBAPIError, psycopg.Error) as error:
             _log.warning("a carrier's answer is lost, the database is away: %s", error)
+            return
+        if event is not None and self._publisher is not None:
+            self._publisher.publish([event])
 
     def _tidy(self) -> None:
         now = self._clock.now()

@@ -96,7 +96,13 @@ def run(
     sessions, clock = make_session_factory(database), clock or SystemClock()
     carriers = ThreadPoolExecutor(_CARRIERS_AT_ONCE, thread_name_prefix="carrier")
     desk = desk_of(settings, sessions, clock)
-    locator = Locator(sessions, clock, ask_carrier=carrier_asker(desk), aside=carriers)
+    locator = Locator(
+        sessions,
+        clock,
+        ask_carrier=carrier_asker(desk),
+        aside=carriers,
+        publisher=LivePublisher(redis),
+    )
     resolver = Resolver(desk, LivePublisher(redis))
     others = beside(sessions, clock) if beside is not None else Beside()
     workers: list[Worker] = [locator, resolver, Replayer(sessions, clock), *others.workers]

@@ -7,10 +7,15 @@ from playwright.sync_api import BrowserContext
 from sqlalchemy import text
 
 from fixtures.stack import DatabaseUrls, Stack
+from server.audit.aggregates import record_aggregate_look
+from server.audit.services import Purpose
 from server.people.services import set_preferences
 from tests.browser.witness import Witness
+from tests.factories.cell_tables import ROWS, bring, teach
 from tests.factories.desk import Desk, desk, served
 from tests.factories.footprints import absence, judge, tread
+from tests.factories.offsets import find_offset
+from tests.server.audit.test_services import principal
 
 pytestmark = pytest.mark.browser
 
@@ -34,10 +39,11 @@ PAGES = {
     "admin": (
         *("/devices/new", "/devices/bulk", "/devices/{phone}", "/organisation/accounts", "/posts"),
         *("/carriers", "/carriers/new", "/carriers/consents", "/settings/basemap"),
+        *("/cells", "/devices/{phone}/datum"),
     ),
     "employee": ("/me", "/alerts", "/people"),
     "finance": ("/me", "/tracks", "/roster"),
-    "auditor": ("/audit", "/audit/security"),
+    "auditor": ("/audit", "/audit/counts", "/audit/security"),
 }
 _ALERT = text("SELECT id FROM findings WHERE employee_id = :person AND kind = 'off_post'")
 AXE = (
@@ -55,7 +61,27 @@ def office(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
         tread(made, "peer", absence(leaves=150, returns=400))
         for name in ("employee", "peer"):
             judge(made, name)
+        bring(made, "opencellid", *ROWS)
+        teach(made)
+        find_offset(made, made.alpha.devices["employee"].device_id)
+        look_at_counts(made)
         yield made
+
+
+def look_at_counts(office: Desk) -> None:
+    """Let somebody look at how many people of a branch are where."""
+    now = office.clock.now()
+    with office.transaction() as session:
+        record_aggregate_look(
+            session,
+            principal(office.alpha, "supervisor_group"),
+            Purpose.LIVE_SUPERVISION,
+            "distribution",
+            now=now,
+            about_on=now.date(),
+            reach=str(office.alpha.units["north"]),
+            people=1_700,
+        )
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,17 @@ import re
 from datetime import timedelta
 from html import unescape
 from urllib.parse import unquote
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
-from geo.verdict import format_utc
 from server.broker.passwords import verify_password
 from server.db.engine import make_engine
 from server.db.geometry import point_sql
 from server.people.rules import DeviceKind
 from tests.factories.desk import NOON, Desk
+from tests.factories.offsets import find_offset
 from web.devices import words
 
 _LINK = re.compile(r'href="(owntracks:///config\?inline=[^"]+)"')
@@ -338,31 +337,6 @@ def test_a_file_that_is_none_says_why(office: Desk, content: str, sentence: str)
     answer = sheet(office, content)
     assert answer.status_code == 400
     assert sentence in answer.text
-
-
-def find_offset(office: Desk, device: UUID, **found: object) -> None:
-    """Let the daily check say something about a device."""
-    said = {
-        "source": "wifi", "against": "gps", "datum": "gcj02", "offset_m": 540.2,
-        "bearing_deg": 118.4, "pairs": 40, "places": 5, "agreeing": 0.97,
-        "checked_at": format_utc(office.clock.now()), **found,
-    }  # fmt: skip
-    engine = make_engine(office.urls.ingest, pool_size=1)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO device_health (tenant_id, device_id, seen_at, datum_check)"
-                " VALUES (:tenant, :device, :at, :found) ON CONFLICT (tenant_id, device_id)"
-                " DO UPDATE SET datum_check = excluded.datum_check"
-            ),
-            {
-                "tenant": office.alpha.id,
-                "device": device,
-                "at": NOON,
-                "found": json.dumps(said),
-            },
-        )
-    engine.dispose()
 
 
 def test_a_constant_offset_between_sources_is_told(office: Desk) -> None:

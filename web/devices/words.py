@@ -180,10 +180,18 @@ STEPS: tuple[tuple[str, tuple[LazyString, ...]], ...] = (
         ),
     ),
     (
-        "Huawei · Honor",
+        "Huawei",
         (
             _l("Settings › Battery › App launch › %(app)s: manage manually, all three on."),
             _l("Settings › Battery: keep power saving mode off during the shift."),
+            _l("In the list of recent apps, pull %(app)s down to lock it."),
+        ),
+    ),
+    (
+        "Honor",
+        (
+            _l("Settings › Apps › App launch › %(app)s: manage manually, all three on."),
+            _l("Settings › Battery › More settings: stay connected while the phone sleeps."),
             _l("In the list of recent apps, pull %(app)s down to lock it."),
         ),
     ),
