@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     DAY_REVIEW = "day_review"
     ALERT_REVIEW = "alert_review"
     VISIT_REVIEW = "visit_review"
+    CLAIM_REVIEW = "claim_review"
     EXPORT = "export"
     OWN_DATA = "own_data"
     DEVICE_SUPPORT = "device_support"

@@ -3,6 +3,7 @@
 from server.audit import models as audit
 from server.carriers import models as carriers
 from server.cells import models as cells
+from server.claims import models as claims
 from server.db.base import Base
 from server.findings import models as findings
 from server.imports import models as imports
@@ -21,6 +22,7 @@ __all__ = [
     "audit",
     "carriers",
     "cells",
+    "claims",
     "distribution",
     "findings",
     "imports",

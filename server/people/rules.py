@@ -59,6 +59,9 @@ class Action(StrEnum):
     MANAGE_BASEMAP = "manage_basemap"
     MANAGE_POLICIES = "manage_policies"
     IMPORT_DATA = "import_data"
+    VIEW_CLAIMS = "view_claims"
+    FILE_CLAIM = "file_claim"
+    DECIDE_CLAIM = "decide_claim"
     VIEW_AUDIT = "view_audit"
     VIEW_OWN = "view_own"
 
@@ -84,12 +87,13 @@ _LEADER = LOCATION_ACTIONS | {
     Action.EXCUSE,
     Action.ASSIGN_VISITS,
     Action.IMPORT_DATA,
+    Action.VIEW_CLAIMS,
 }
 
 ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = {
     Role.SUPERVISOR: _LEADER,
     Role.MANAGER: _LEADER,
-    Role.FINANCE: frozenset(),
+    Role.FINANCE: frozenset({Action.VIEW_CLAIMS, Action.FILE_CLAIM, Action.DECIDE_CLAIM}),
     Role.HR: frozenset(
         {
             Action.VIEW_PEOPLE,
@@ -133,6 +137,8 @@ SELF_ACTIONS = frozenset(
         Action.VIEW_TRACK,
         Action.EXPORT_TRACK,
         Action.VIEW_FINDINGS,
+        Action.VIEW_CLAIMS,
+        Action.FILE_CLAIM,
     }
 )
 """What everybody with an employee record may do to their own data."""

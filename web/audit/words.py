@@ -30,6 +30,7 @@ KINDS: Mapping[str, LazyString] = {
     "ticket_opened": _l("One-time link of a device opened"),
     "audit_exported": _l("Audit trail exported"),
     "carrier_consent_recorded": _l("Consent to be located by the carrier recorded"),
+    "claim_decided": _l("Travel claim decided"),
     "carrier_consent_withdrawn": _l("Consent to be located by the carrier withdrawn"),
 }
 

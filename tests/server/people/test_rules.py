@@ -24,11 +24,11 @@ IN_TEAM = frozenset({TEAM, NORTH, GROUP})
 ALLOWED = {
     Role.SUPERVISOR: "view_live view_distribution view_person view_track export_track locate_now "
     "view_findings review_finding view_posts edit_posts view_roster excuse assign_visits "
-    "import_data",
+    "import_data view_claims",
     Role.MANAGER: "view_live view_distribution view_person view_track export_track locate_now "
     "view_findings review_finding view_posts edit_posts view_roster excuse assign_visits "
-    "import_data",
-    Role.FINANCE: "",
+    "import_data view_claims",
+    Role.FINANCE: "view_claims file_claim decide_claim",
     Role.HR: "view_people manage_people view_roster edit_roster excuse view_posts edit_posts "
     "view_devices revoke_device manage_policies import_data",
     Role.ADMIN: "view_people manage_people manage_accounts manage_carriers manage_basemap "

@@ -1,0 +1,325 @@
+"""Lists of claims and the one with its checks; every read names whose it may be."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from geo.fix import FixArray
+from server.claims.auditing import AROUND
+from server.claims.models import ClaimCheck, TravelClaim
+from server.claims.rules import DECIDED, ClaimState, ClaimVerdict, read_facts
+from server.db import tables
+from server.db.collation import by_name
+from server.errors import NotFound
+from server.findings.rules import DayKey
+from server.people.policy import was_in_scope
+from server.people.rules import Action, Principal
+from server.tracking.facts import load_fixes
+
+__all__ = [
+    "DECIDED",
+    "SORTABLE",
+    "CheckView",
+    "ClaimDetail",
+    "ClaimFilter",
+    "ClaimPage",
+    "ClaimRow",
+    "ClaimState",
+    "ClaimVerdict",
+    "claim_fixes",
+    "claims_in_scope",
+    "claims_of_person",
+    "get_claim",
+    "list_claims",
+]
+
+MAX_LIMIT: Final = 500
+Scope = ColumnElement[bool]
+"""Condition on `travel_claims`, as `claims_in_scope` makes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimFilter:
+    """What to list; an empty collection or None filters nothing.
+
+    Attributes
+    ----------
+    search : part of the person's name or of the reference.
+    first_on, last_on : claims that touch these local dates, both included.
+    sort : one of `SORTABLE`; ties go by first date and id.
+    """
+
+    search: str = ""
+    unit_ids: Collection[UUID] = ()
+    employee_id: UUID | None = None
+    states: Collection[ClaimState] = ()
+    verdicts: Collection[ClaimVerdict] = ()
+    first_on: date | None = None
+    last_on: date | None = None
+    sort: str = "stake"
+    descending: bool = True
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRow:
+    """One line of a list; money in `currency`.
+
+    Attributes
+    ----------
+    unit_name : where the person belonged on the first date.
+    verdict, suggested_amount, at_stake : of the newest check, None before the first.
+    amended : late data changed the check after the decision.
+    """
+
+    id: UUID
+    employee_id: UUID
+    employee_name: str
+    unit_name: str | None
+    reference: str | None
+    state: ClaimState
+    first_on: date
+    last_on: date
+    currency: str
+    claimed_amount: Decimal
+    verdict: ClaimVerdict | None
+    suggested_amount: Decimal | None
+    at_stake: Decimal | None
+    approved_amount: Decimal | None
+    submitted_at: datetime | None
+    decided_at: datetime | None
+    decider_name: str | None
+    version: int
+    check_version: int
+    amended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPage:
+    """A page of a list and how long the whole list is."""
+
+    rows: list[ClaimRow]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckView:
+    """One version of what was concluded: a document a line, amounts as decimals in quotes."""
+
+    version: int
+    verdict: ClaimVerdict
+    lines: list[dict[str, Any]]
+    digest: str
+    suggested_amount: Decimal
+    at_stake: Decimal
+    checked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimDetail:
+    """A claim with its document and its checks, newest first."""
+
+    row: ClaimRow
+    document: dict[str, Any]
+    explanation: str | None
+    decision_reason: str | None
+    decided_check: int | None
+    waiting: bool
+    checks: list[CheckView]
+
+
+_SORTS: Final[dict[str, ColumnElement[Any]]] = {
+    "stake": ClaimCheck.at_stake.expression,
+    "claimed": TravelClaim.claimed_amount.expression,
+    "from": TravelClaim.first_on.expression,
+    "person": by_name(tables.employees.c.name),
+    "state": TravelClaim.state.expression,
+    "verdict": ClaimCheck.verdict.expression,
+    "submitted": TravelClaim.submitted_at.expression,
+}
+SORTABLE = tuple(_SORTS)
+
+
+def claims_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
+    """Return which claims `action` is open to: membership counts on each one's first date.
+
+    Drafts are their owner's alone.
+    """
+    reach = was_in_scope(
+        principal,
+        action,
+        employee_id=TravelClaim.employee_id.expression,
+        on=TravelClaim.first_on.expression,
+        now=now,
+    )
+    handed_in = TravelClaim.state != ClaimState.DRAFT
+    own = TravelClaim.employee_id == principal.employee_id
+    return and_(reach, or_(handed_in, own))
+
+
+def list_claims(session: Session, scope: Scope, *, wanted: ClaimFilter) -> ClaimPage:
+    """Return a page of the claims in scope. One statement, two beyond the last page."""
+    found = _query(scope).where(*_conditions(wanted))
+    order = _SORTS.get(wanted.sort, _SORTS["stake"])
+    first = order.desc().nulls_last() if wanted.descending else order.asc().nulls_last()
+    offset = max(wanted.offset, 0)
+    rows = session.execute(
+        found.add_columns(func.count().over())
+        .order_by(first, TravelClaim.first_on.desc(), TravelClaim.id)
+        .limit(min(max(wanted.limit, 1), MAX_LIMIT))
+        .offset(offset)
+    ).all()
+    total = rows[0][-1] if rows else 0
+    if not rows and offset:
+        # Beyond the last page no row tells how many there are.
+        total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    return ClaimPage([_row(row) for row in rows], total)
+
+
+def get_claim(session: Session, scope: Scope, claim_id: UUID) -> ClaimDetail:
+    """Return one claim with its checks. Two statements.
+
+    Raises
+    ------
+    NotFound : no such claim, or not of a person in scope: the same answer.
+    """
+    row = session.execute(_query(scope).where(TravelClaim.id == claim_id)).one_or_none()
+    if row is None:
+        raise NotFound("claim_not_found")
+    return _detail(session, row)
+
+
+def claims_of_person(session: Session, employee_id: UUID) -> list[ClaimDetail]:
+    """Return every claim of one person with its checks; for the person concerned."""
+    mine = TravelClaim.employee_id == employee_id
+    rows = session.execute(_query(mine).order_by(TravelClaim.first_on, TravelClaim.id)).all()
+    return [_detail(session, row) for row in rows]
+
+
+def claim_fixes(session: Session, claim: ClaimDetail, *, tenant_id: int, zone: str) -> FixArray:
+    """Return the fixes around a claim's span, for those who may see where its person was."""
+    span = read_facts(claim.document, zone=zone).span
+    day = DayKey(tenant_id, claim.row.employee_id, claim.row.first_on)
+    return load_fixes(session, {day: (span.start - AROUND, span.end + AROUND)})[day]
+
+
+def _query(scope: Scope) -> Select[Any]:
+    people, units, belongs = tables.employees, tables.units, tables.memberships
+    return (
+        select(TravelClaim, people.c.name, units.c.name, ClaimCheck)
+        .join(
+            people,
+            and_(
+                people.c.tenant_id == TravelClaim.tenant_id,
+                people.c.id == TravelClaim.employee_id,
+            ),
+        )
+        .outerjoin(
+            belongs,
+            and_(
+                belongs.c.tenant_id == TravelClaim.tenant_id,
+                belongs.c.employee_id == TravelClaim.employee_id,
+                belongs.c.during_on.contains(TravelClaim.first_on),
+            ),
+        )
+        .outerjoin(
+            units, and_(units.c.tenant_id == TravelClaim.tenant_id, units.c.id == belongs.c.unit_id)
+        )
+        .outerjoin(
+            ClaimCheck,
+            and_(
+                ClaimCheck.tenant_id == TravelClaim.tenant_id,
+                ClaimCheck.claim_id == TravelClaim.id,
+                ClaimCheck.version == TravelClaim.check_version,
+            ),
+        )
+        .where(scope)
+    )
+
+
+def _conditions(wanted: ClaimFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.search:
+        text = wanted.search
+        conditions.append(
+            or_(
+                tables.employees.c.name.icontains(text, autoescape=True),
+                TravelClaim.reference.icontains(text, autoescape=True),
+            )
+        )
+    if wanted.unit_ids:
+        conditions.append(tables.memberships.c.unit_id.in_(list(wanted.unit_ids)))
+    if wanted.employee_id is not None:
+        conditions.append(TravelClaim.employee_id == wanted.employee_id)
+    if wanted.states:
+        conditions.append(TravelClaim.state.in_(list(wanted.states)))
+    if wanted.verdicts:
+        conditions.append(ClaimCheck.verdict.in_(list(wanted.verdicts)))
+    if wanted.first_on is not None:
+        conditions.append(TravelClaim.last_on >= wanted.first_on)
+    if wanted.last_on is not None:
+        conditions.append(TravelClaim.first_on <= wanted.last_on)
+    return conditions
+
+
+def _row(row: Sequence[Any]) -> ClaimRow:
+    claim: TravelClaim = row[0]
+    check: ClaimCheck | None = row[3]
+    return ClaimRow(
+        id=claim.id,
+        employee_id=claim.employee_id,
+        employee_name=row[1],
+        unit_name=row[2],
+        reference=claim.reference,
+        state=claim.state,
+        first_on=claim.first_on,
+        last_on=claim.last_on,
+        currency=claim.currency,
+        claimed_amount=claim.claimed_amount,
+        verdict=check.verdict if check else None,
+        suggested_amount=check.suggested_amount if check else None,
+        at_stake=check.at_stake if check else None,
+        approved_amount=claim.approved_amount,
+        submitted_at=claim.submitted_at,
+        decided_at=claim.decided_at,
+        decider_name=claim.decider_name,
+        version=claim.version,
+        check_version=claim.check_version,
+        amended=claim.decided_check is not None and claim.check_version > claim.decided_check,
+    )
+
+
+def _detail(session: Session, row: Sequence[Any]) -> ClaimDetail:
+    claim: TravelClaim = row[0]
+    checks = session.scalars(
+        select(ClaimCheck)
+        .where(ClaimCheck.tenant_id == claim.tenant_id, ClaimCheck.claim_id == claim.id)
+        .order_by(ClaimCheck.version.desc())
+    )
+    return ClaimDetail(
+        row=_row(row),
+        document=claim.document,
+        explanation=claim.explanation,
+        decision_reason=claim.decision_reason,
+        decided_check=claim.decided_check,
+        waiting=claim.due_at is not None,
+        checks=[
+            CheckView(
+                version=check.version,
+                verdict=check.verdict,
+                lines=check.lines["lines"],
+                digest=check.digest,
+                suggested_amount=check.suggested_amount,
+                at_stake=check.at_stake,
+                checked_at=check.checked_at,
+            )
+            for check in checks
+        ],
+    )

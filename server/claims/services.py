@@ -1,0 +1,296 @@
+"""Use cases on travel claims; the caller's door has asked for the right and commits."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from server.audit.services import record_security_event
+from server.claims.auditing import audit_due
+from server.claims.models import ClaimCheck, TravelClaim
+from server.claims.rules import MAX_TEXT, ClaimState, ClaimVerdict, read_facts
+from server.clock import Clock
+from server.errors import Conflict, InvalidInput, NotFound
+from server.findings.rules import DayKey
+from server.people.rules import Principal
+from server.tracking.retention import RAW_RETENTION
+
+__all__ = [
+    "audit_due",
+    "decide_claim",
+    "discard_draft",
+    "explain_claim",
+    "queue_audits",
+    "save_draft",
+    "submit_claim",
+]
+
+_SETTLE: Final = timedelta(seconds=20)
+"""Late data comes in bursts: so long after the last of it a claim is checked again."""
+
+
+def save_draft(
+    session: Session,
+    *,
+    tenant_id: int,
+    zone: str,
+    employee_id: UUID,
+    document: Mapping[str, Any],
+    account_id: UUID,
+    claim_id: UUID | None = None,
+    reference: str | None = None,
+) -> UUID:
+    """Write a draft, or write it anew.
+
+    Parameters
+    ----------
+    document : as CLAIM.json; see `rules.read_facts`.
+    claim_id : a draft of the same person to replace; a new one when left out.
+    reference : number of the claim in other books.
+
+    Raises
+    ------
+    InvalidInput : as `rules.read_facts`, `reference_too_long`.
+    NotFound : no such draft of this person.
+    """
+    facts = read_facts(document, zone=zone)
+    if reference is not None and len(reference) > 60:
+        raise InvalidInput("reference_too_long")
+    draft = TravelClaim(tenant_id=tenant_id, employee_id=employee_id, state=ClaimState.DRAFT)
+    if claim_id is not None:
+        draft = _draft(session, tenant_id=tenant_id, employee_id=employee_id, claim_id=claim_id)
+    draft.reference = reference or None
+    draft.document = dict(document)
+    draft.first_on, draft.last_on = facts.first_on, facts.last_on
+    draft.currency = facts.claim.currency.upper()
+    draft.claimed_amount = facts.claimed
+    draft.created_by = account_id
+    session.add(draft)
+    session.flush()
+    return draft.id
+
+
+def discard_draft(session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUID) -> None:
+    """Take a draft away; NotFound as `save_draft`."""
+    found = _draft(session, tenant_id=tenant_id, employee_id=employee_id, claim_id=claim_id)
+    session.delete(found)
+    session.flush()
+
+
+def submit_claim(
+    session: Session, clock: Clock, *, tenant_id: int, employee_id: UUID, claim_id: UUID, zone: str
+) -> None:
+    """Hand a draft in; from then on its document stays as it is, and it is checked at once.
+
+    Raises
+    ------
+    NotFound : no such draft of this person.
+    Conflict : `not_over_yet`: what it claims is not over.
+    """
+    draft = _draft(session, tenant_id=tenant_id, employee_id=employee_id, claim_id=claim_id)
+    now = clock.now()
+    if read_facts(draft.document, zone=zone).span.start > now:
+        raise Conflict("not_over_yet")
+    if draft.last_on > now.date() + timedelta(days=1):
+        raise Conflict("not_over_yet")
+    draft.state, draft.submitted_at, draft.due_at = ClaimState.SUBMITTED, now, now
+    draft.version += 1
+    session.flush()
+
+
+def explain_claim(
+    session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUID, explanation: str
+) -> None:
+    """Let the claimant say what whoever decides should know.
+
+    Raises
+    ------
+    InvalidInput : `explanation_missing`, `explanation_too_long`.
+    Conflict : `already_decided`: it is too late.
+    """
+    said = explanation.strip()
+    if not said:
+        raise InvalidInput("explanation_missing")
+    if len(said) > MAX_TEXT:
+        raise InvalidInput("explanation_too_long")
+    done = session.execute(
+        update(TravelClaim)
+        .where(
+            TravelClaim.tenant_id == tenant_id,
+            TravelClaim.id == claim_id,
+            TravelClaim.employee_id == employee_id,
+            TravelClaim.state == ClaimState.SUBMITTED,
+        )
+        .values(explanation=said, version=TravelClaim.version + 1)
+        .returning(TravelClaim.id)
+    ).scalar_one_or_none()
+    if done is None:
+        raise Conflict("already_decided")
+
+
+def decide_claim(
+    session: Session,
+    clock: Clock,
+    principal: Principal,
+    *,
+    claim_id: UUID,
+    decision: ClaimState,
+    reason: str,
+    seen_version: int,
+    seen_check: int,
+) -> Decimal:
+    """Decide a claim for good: approve it, reduce it to what is suggested, or return it.
+
+    One guarded statement: it holds only while claim and check are those that the person who
+    decides saw. Recorded as a security event.
+
+    Parameters
+    ----------
+    reason : required unless a claim that is supported (or claims too little) is approved.
+    seen_version, seen_check : of the claim and of its newest check, as the page showed them.
+
+    Returns
+    -------
+    The amount approved.
+
+    Raises
+    ------
+    NotFound : no such claim.
+    InvalidInput : `reason_missing`, `reason_too_long`, `unknown_decision`.
+    Conflict : `own_claim`; `claim_moved_on` when somebody was faster, the claimant explained
+        or late data came; `not_checked_yet`.
+    """
+    found = session.execute(
+        select(TravelClaim, ClaimCheck)
+        .outerjoin(
+            ClaimCheck,
+            and_(
+                ClaimCheck.tenant_id == TravelClaim.tenant_id,
+                ClaimCheck.claim_id == TravelClaim.id,
+                ClaimCheck.version == seen_check,
+            ),
+        )
+        .where(TravelClaim.tenant_id == principal.tenant_id, TravelClaim.id == claim_id)
+    ).one_or_none()
+    if found is None:
+        raise NotFound("claim_not_found")
+    claim, check = found
+    if claim.employee_id == principal.employee_id:
+        raise Conflict("own_claim")
+    if check is None:
+        raise Conflict("not_checked_yet" if claim.check_version == 0 else "claim_moved_on")
+    amount = _amount(decision, claim, check)
+    said = _reason(reason, needed=decision is not ClaimState.APPROVED or not _clean(check))
+    done = session.execute(
+        update(TravelClaim)
+        .where(
+            TravelClaim.tenant_id == principal.tenant_id,
+            TravelClaim.id == claim_id,
+            TravelClaim.state == ClaimState.SUBMITTED,
+            TravelClaim.version == seen_version,
+            TravelClaim.check_version == seen_check,
+        )
+        .values(
+            state=decision,
+            version=TravelClaim.version + 1,
+            decided_at=clock.now(),
+            decided_by=principal.account_id,
+            decider_id=principal.employee_id,
+            decider_name=principal.name,
+            decision_reason=said,
+            decided_check=seen_check,
+            approved_amount=amount,
+        )
+        .returning(TravelClaim.id)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if done is None:
+        raise Conflict("claim_moved_on")
+    record_security_event(
+        session,
+        tenant_id=principal.tenant_id,
+        kind="claim_decided",
+        subject=str(claim_id),
+        actor_id=principal.account_id,
+        detail={"decision": decision.value, "amount": f"{amount} {claim.currency}"},
+    )
+    return amount
+
+
+def queue_audits(session: Session, clock: Clock, days: Mapping[DayKey, datetime]) -> None:
+    """Have claims checked again whose days were derived anew; runs with the engine's rights.
+
+    Drafts, returned claims and those past the retention of positions stay as they are. One
+    statement.
+    """
+    if not days:
+        return
+    now = clock.now()
+    keys = [(day.tenant_id, day.employee_id) for day in days]
+    touched = or_(
+        *(
+            and_(
+                TravelClaim.tenant_id == day.tenant_id,
+                TravelClaim.employee_id == day.employee_id,
+                TravelClaim.first_on <= day.work_on + timedelta(days=1),
+                TravelClaim.last_on >= day.work_on - timedelta(days=1),
+            )
+            for day in days
+        )
+    )
+    session.execute(
+        update(TravelClaim)
+        .where(
+            tuple_(TravelClaim.tenant_id, TravelClaim.employee_id).in_(keys),
+            touched,
+            TravelClaim.state.not_in([ClaimState.DRAFT, ClaimState.RETURNED]),
+            TravelClaim.first_on > (now - RAW_RETENTION).date(),
+        )
+        .values(due_at=func.coalesce(TravelClaim.due_at, now + _SETTLE))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _draft(session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUID) -> TravelClaim:
+    found = session.scalars(
+        select(TravelClaim)
+        .where(
+            TravelClaim.tenant_id == tenant_id,
+            TravelClaim.id == claim_id,
+            TravelClaim.employee_id == employee_id,
+            TravelClaim.state == ClaimState.DRAFT,
+        )
+        .with_for_update()
+    ).one_or_none()
+    if found is None:
+        raise NotFound("claim_not_found")
+    return found
+
+
+def _amount(decision: ClaimState, claim: TravelClaim, check: ClaimCheck) -> Decimal:
+    match decision:
+        case ClaimState.APPROVED:
+            return claim.claimed_amount
+        case ClaimState.REDUCED:
+            return check.suggested_amount
+        case ClaimState.RETURNED:
+            return Decimal("0.00")
+        case _:
+            raise InvalidInput("unknown_decision")
+
+
+def _clean(check: ClaimCheck) -> bool:
+    return check.verdict in {ClaimVerdict.SUPPORTED, ClaimVerdict.UNDER}
+
+
+def _reason(text: str, *, needed: bool) -> str | None:
+    said = text.strip()
+    if needed and not said:
+        raise InvalidInput("reason_missing")
+    if len(said) > MAX_TEXT:
+        raise InvalidInput("reason_too_long")
+    return said or None
