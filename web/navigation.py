@@ -67,6 +67,10 @@ GROUPS: tuple[NavGroup, ...] = (
         ),
     ),
     NavGroup(
+        _l("Business"),
+        (_item("claims.index", _l("Travel claims"), "receipt", "view_claims", "view_own"),),
+    ),
+    NavGroup(
         _l("Administration"),
         (
             _item("posts.index", _l("Posts & fences"), "pentagon", "view_posts", "edit_posts"),

@@ -7,6 +7,8 @@ from datetime import datetime
 import click
 from sqlalchemy.orm import Session, sessionmaker
 
+from server.claims.auditor import Auditor
+from server.claims.services import queue_audits
 from server.clock import Clock
 from server.findings.rules import DayKey
 from server.logs import configure_logs
@@ -21,13 +23,15 @@ def engine() -> None:
     """Derive presence, findings and days; SIGTERM ends it after the batch under way."""
     settings = Settings.from_environ(os.environ, role="engine")
     configure_logs()
-    run(settings, beside=visits_beside)
+    run(settings, beside=slices_beside)
 
 
-def visits_beside(sessions: sessionmaker[Session], clock: Clock) -> Beside:
-    """Judge visits in the engine's process, whenever their days are derived anew."""
+def slices_beside(sessions: sessionmaker[Session], clock: Clock) -> Beside:
+    """Judge visits and check claims in the engine's process, whenever days are derived anew."""
 
     def on_derived(session: Session, since: Mapping[DayKey, datetime]) -> None:
         queue_visits(session, clock, since)
+        queue_audits(session, clock, since)
 
-    return Beside(workers=[Verifier(sessions, clock)], on_derived=on_derived)
+    workers = [Verifier(sessions, clock), Auditor(sessions, clock)]
+    return Beside(workers=workers, on_derived=on_derived)

@@ -86,8 +86,8 @@ def run(
         signal.signal(number, end)
     database = make_engine(
         settings.database_url,
-        # The worker, the locator, the resolver, the replayer, one beside, and what carriers
-        # answer.
+        # The worker, the locator, the resolver, the replayer, those beside, and what carriers
+        # answer; two that work beside rarely need their connection at once.
         pool_size=5 + _CARRIERS_AT_ONCE,
         statement_timeout_s=120.0,
         application_name="outpost-engine",

@@ -19,6 +19,7 @@ from server.audit.models import Purpose
 from server.audit.services import record_looks
 from server.carriers.egress import Egress
 from server.carriers.services import ProviderDraft, ProviderKind, add_provider
+from server.claims.services import audit_due, save_draft, submit_claim
 from server.clock import ManualClock
 from server.crypto import Vault
 from server.db.engine import make_engine, make_session_factory
@@ -91,6 +92,9 @@ class Marked:
     """Other thresholds that the branch's supervisor tried, two days later."""
     fence_runs: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """The same of the branch's post with a larger radius."""
+    claims: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """A claim of the first of the branch's staff that was handed in and checked."""
+    drafts: dict[tuple[str, str], UUID] = field(default_factory=dict)
     excusals: dict[tuple[str, str], UUID] = field(default_factory=dict)
     visits: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Of the first of the branch's staff, and of `mover` as `findings`."""
@@ -129,6 +133,7 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             _judge(session, clock, world, marked)
             assert verify_due(session, clock, limit=100) >= len(marked.visits)
+            audit_due(session, clock)
         with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
             session.execute(_LAST)
         for slug, branch in PLACES:
@@ -199,6 +204,16 @@ def _plan(
         ends_at=NOON + timedelta(days=21),
         note=f"leave {tenant.canary(branch)}",
     )
+    marked.drafts[tenant.slug, branch] = _claim(session, tenant, branch)
+    marked.claims[tenant.slug, branch] = claim_id = _claim(session, tenant, branch)
+    submit_claim(
+        session,
+        clock,
+        tenant_id=tenant.id,
+        employee_id=tenant.people[_STAFF[branch][0]],
+        claim_id=claim_id,
+        zone=ZONE,
+    )
     for name, on in _days(branch):
         entry_id = assign_shift(
             session,
@@ -225,6 +240,27 @@ def _plan(
         side = branch if name != "mover" else "moved" if on == DAY_BEFORE else "arrived"
         marked.visits.setdefault((tenant.slug, side), visit_id)
         _look(session, tenant, name, branch)
+
+
+def _claim(session: Session, tenant: TenantWorld, branch: str) -> UUID:
+    """Write a claim of the morning's kilometres."""
+    name = _STAFF[branch][0]
+    line = {
+        "id": "1",
+        "kind": "mileage",
+        "start": _NINE.isoformat(),
+        "end": (_NINE + timedelta(hours=2)).isoformat(),
+        "km": "1.0",
+    }
+    return save_draft(
+        session,
+        tenant_id=tenant.id,
+        zone=ZONE,
+        employee_id=tenant.people[name],
+        document={"currency": "CNY", "rate_per_km": "1.20", "lines": [line, line | {"id": "2"}]},
+        account_id=tenant.logins[name].account_id,
+        reference=f"TC {tenant.canary(branch)}",
+    )
 
 
 def _bring(

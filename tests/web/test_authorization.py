@@ -47,7 +47,7 @@ BRANCHES: dict[str, set[str]] = {
     "supervisor_north": {"north"},
     "supervisor_south": {"south"},
     "supervisor_group": {"north", "south"},
-    "finance": set(),
+    "finance": {"north", "south"},
     "hr": {"north", "south"},
     "admin": {"north", "south"},
     "auditor": {"north", "south"},
@@ -146,6 +146,8 @@ class House:
                 ]
             ),
             "family": "off_post",
+            "claim_id": str(self.marked.claims[slug, branch]),
+            "draft_id": str(self.marked.drafts[slug, branch]),
             "kind": "posts",
             "unit_id": str(tenant.units[{"north": "n1", "south": "s1"}[branch]]),
             "on": MOVES.get(of, WORK_ON).isoformat(),
@@ -227,6 +229,17 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/what-if": {"off_post.min_outside_s": "900"},
         "/imports": {"kind": "sites", "file": (BytesIO(b"number,name,unit"), "list.csv")},
         "/imports/<uuid:import_id>/options": {"datum": "wgs84"},
+        "/claims/new": _claim_line() | {"currency": "CNY", "rate": "1.20"},
+        "/claims/bring": {"number": "E001", "file": (BytesIO(b"{}"), "CLAIM.json")},
+        "/claims/<uuid:draft_id>/lines": _claim_line(),
+        "/claims/<uuid:draft_id>/lines/remove": {"line": "1"},
+        "/claims/<uuid:claim_id>/explain": {"explanation": "a detour round the flood"},
+        "/claims/<uuid:claim_id>/decide": {
+            "decision": "returned",
+            "reason": "seen and understood",
+            "version": "3",
+            "check": "1",
+        },
         "/api/distribution/areas": {"areas": [AREA]},
         "/settings/basemap": {"kind": "built_in", "do": "save"},
         "/roster/assign": {
@@ -267,6 +280,15 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/devices/new": {"p": ids["employee_id"], "kind": "owntracks_ios", "label": "another"},
     }
     return bodies.get(rule, {})
+
+
+def _claim_line() -> dict[str, object]:
+    return {
+        "kind": "mileage",
+        "start": "2026-11-18T09:00",
+        "end": "2026-11-18T11:00",
+        "km": "12.0",
+    }
 
 
 def _carrier_form() -> dict[str, object]:
@@ -379,6 +401,10 @@ def test_every_row_with_an_object_is_tried_on_each_side_of_the_walls() -> None:
         ("/audit?format=csv", True, False),
         ("/audit/security", True, False),
         ("/search?q=CANARY", True, False),
+        ("/claims", True, False),
+        ("/claims/<uuid:claim_id>", True, False),
+        ("/claims/<uuid:claim_id>/card.pdf", True, False),
+        ("/api/claims/<uuid:claim_id>/way", False, True),
     ],
 )
 def test_the_marks_are_there_to_be_found(

@@ -68,6 +68,8 @@ REASONS: Mapping[str, LazyString] = {
     "still_at_origin": _l("Still at the origin after the claimed arrival."),
     "elsewhere_on_arrival": _l("Elsewhere at the claimed arrival."),
     "ends_not_seen": _l("The ends were not seen."),
+    "claimed_twice": _l("An earlier claim covers the same span."),
+    "on_leave": _l("On approved leave in the span."),
     "faster_than_mode": _l("Faster than this means of transport goes."),
     "slower_than_mode": _l("Seen all the way, and never as fast as a plane."),
     "span_claimed_twice": _l("Another line claims the same time."),
@@ -209,6 +211,8 @@ INPUTS: Mapping[str, LazyString] = {
     "line": _l("Line of the claim"),
     "stops": _l("Claimed stops"),
     "place": _l("Claimed place"),
+    "claimed_twice": _l("Earlier claims of the same span"),
+    "on_leave": _l("Approved leave in the span"),
     "mode": _l("Means of transport"),
     "other_lines": _l("Other lines"),
 }

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from server.audit.queries import looks_at
 from server.carriers import queries as carriers
+from server.claims.queries import claims_of_person
 from server.findings.queries import FindingDetail, findings_of_person
 from server.people.policy import EmployeeView
 from server.posts.queries import excusals_between, roster_between
@@ -46,7 +47,7 @@ def archive_of(
     """Return a ZIP of every row about a person that retention has left.
 
     `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `visits.json`
-    (with all versions of verdicts), `looks.csv`, `roster.csv`, `excusals.json`, `ledger.json`,
+    and `claims.json` (with all versions of verdicts), `looks.csv`, `roster.csv`, `excusals.json`, `ledger.json`,
     `refused.json` (counts of messages that were not stored), `device_events.json`,
     `radio_reports.json`, `presence.json`, `days.json` (outlines with stops and trips),
     `last_position.json`, `carrier_consents.json`, `carrier_requests.json` and `fixes/` by
@@ -73,6 +74,8 @@ def archive_of(
         archive.writestr("findings.json", _json(findings))
         visits = [asdict(visit) for visit in visits_of_person(session, person.id)]
         archive.writestr("visits.json", _json(visits))
+        claims = [asdict(claim) for claim in claims_of_person(session, person.id)]
+        archive.writestr("claims.json", _json(claims))
         looks = looks_at(session, person.id, tenant_id=tenant_id, limit=_EVERY_LOOK)
         archive.writestr(
             "looks.csv",

@@ -1,0 +1,217 @@
+"""Travel claims at the desk: entered, checked, read by finance, decided, printed."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from server.http.extensions import db
+from tests.conftest import StatementCount
+from tests.factories.desk import DAY, Desk
+from tests.factories.footprints import nine, tread
+from tests.factories.journeys import check, claim_of, drive, hand_in, mileage
+from tests.factories.pdf import pdf_text
+
+Counter = Callable[[Engine], AbstractContextManager[StatementCount]]
+LINE = {"kind": "mileage", "start": f"{DAY}T09:00", "end": f"{DAY}T11:00", "km": "70.0"}
+HEADER = {"currency": "cny", "rate": "1.20", "reference": "TC-1184"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _morning(office: Desk) -> None:
+    """employee, peer and other_branch drove 43 km; only peer and other_branch claim of it here."""
+    for name in ("employee", "peer", "other_branch"):
+        tread(office, name, drive())
+    hand_in(office, "peer", mileage("43.2"))
+    hand_in(office, "other_branch", mileage("90.0"))
+    check(office)
+
+
+def claim_id_of(office: Desk, name: str) -> str:
+    with office.transaction() as session:
+        sql = "SELECT id FROM travel_claims WHERE employee_id = :id ORDER BY created_at DESC"
+        found = session.execute(text(sql), {"id": office.alpha.people[name]}).scalars()
+        return str(next(iter(found)))
+
+
+def test_a_claim_is_written_line_by_line_and_handed_in(office: Desk) -> None:
+    browser = office.browser("employee")
+    assert "Stops in order" in browser.text("/claims/new")
+    assert "Night that begins on" in browser.text("/claims/new?kind=night")
+    made = browser.post("/claims/new", HEADER | LINE)
+    assert made.status_code == 303
+    page = made.location
+    assert "70.0 km" in browser.text(page)
+    night = {"kind": "night", "on": "2026-11-17", "amount": "300", "place": "北京, 116.4, 39.9"}
+    draft = page.rpartition("/")[2]
+    browser.post(f"/claims/{draft}/lines", night)
+    assert "384.00 CNY" in browser.text(page)
+    browser.post(f"/claims/{draft}/lines/remove", {"line": "2"})
+    assert "84.00 CNY" in browser.text(page)
+    assert "384.00 CNY" not in browser.text(page)
+    assert office.browser("finance").get(page).status_code == 404, "a draft is nobody else's"
+    browser.post(f"/claims/{draft}/submit")
+    assert "It is being checked" in browser.text(page)
+    check(office)
+    shown = browser.text(page)
+    assert "More than feasible" in shown
+    assert "The claim is yours" not in shown
+    assert browser.post(f"/claims/{draft}/lines", night).status_code == 404, "handed in for good"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"km": "many"}, "Kilometres and the rate are numbers"),
+        ({"end": f"{DAY}T08:00"}, "the end is after the start"),
+        ({"stops": "just a name"}, "A place is a name, a longitude and a latitude"),
+        ({"kind": "night", "on": "x", "amount": "1", "place": "a, 1, 2"}, "Enter start and end"),
+        ({"kind": "transport", "amount": "-3"}, "An amount is a number"),
+    ],
+)
+def test_what_was_typed_wrongly_is_said_and_kept(
+    office: Desk, change: dict[str, str], said: str
+) -> None:
+    refused = office.browser("manager_n1").post("/claims/new", HEADER | LINE | change)
+    assert refused.status_code == 422
+    assert said in refused.text
+    assert 'value="TC-1184"' in refused.text
+
+
+def test_finance_sees_claimed_feasible_and_observed_but_no_position(office: Desk) -> None:
+    browser, claim = office.browser("finance"), claim_id_of(office, "employee")
+    page = browser.text(f"/claims/{claim}")
+    for expected in ("Claimed", "Feasible", "Observed", "70.0 km", "Reduce to", "algorithm "):
+        assert expected in page
+    assert "data-evidence" not in page
+    assert browser.get(f"/api/claims/{claim}/way").status_code == 404
+    assert "finance" in office.browser("employee").text("/me"), "the look is noted"
+
+
+def test_a_leader_sees_the_ways_claimed_and_no_other_hour(office: Desk) -> None:
+    browser, claim = office.browser("manager_n1"), claim_id_of(office, "employee")
+    assert "data-evidence" in browser.text(f"/claims/{claim}")
+    way = browser.get(f"/api/claims/{claim}/way").json
+    assert way is not None
+    at = way["fixes"]["at"]
+    assert min(at) >= nine().timestamp()
+    assert max(at) < nine().timestamp() + 2 * 3600
+    assert office.browser("manager_n2").get(f"/api/claims/{claim}/way").status_code == 404
+
+
+def test_the_claimant_explains_and_somebody_else_decides(office: Desk) -> None:
+    claim, own, finance = (
+        claim_id_of(office, "employee"),
+        office.browser("employee"),
+        office.browser("finance"),
+    )
+    before = finance.text(f"/claims/{claim}")
+    seen = {
+        name: re.search(rf'name="{name}" value="(\d+)"', before)[1]  # type: ignore[index]
+        for name in ("version", "check")
+    }
+    own.post(f"/claims/{claim}/explain", {"explanation": "a detour round the flood"})
+    wanted = seen | {"decision": "reduced", "reason": "beyond what the way can have had"}
+    late = finance.post(f"/claims/{claim}/decide", wanted)
+    assert late.status_code == 409
+    assert "The claim changed since you opened it" in late.text
+    assert "a detour round the flood" in late.text
+    assert "beyond what the way can have had" in late.text, "what was typed is not lost"
+    seen["version"] = str(int(seen["version"]) + 1)
+    bare = finance.post(f"/claims/{claim}/decide", wanted | seen | {"reason": " "})
+    assert bare.status_code == 400
+    assert "Write a reason" in bare.text
+    assert own.post(f"/claims/{claim}/decide", wanted | seen).status_code == 403
+    assert finance.post(f"/claims/{claim}/decide", wanted | seen).status_code == 303
+    page = own.text(f"/claims/{claim}")
+    assert "beyond what the way can have had" in page
+    assert "Reduced" in page
+    assert "Travel claim decided" in office.browser("auditor").text("/audit/security")
+
+
+def test_the_list_filters_and_puts_money_at_stake_first(office: Desk) -> None:
+    browser = office.browser("finance")
+    body = browser.get("/claims?format=csv").data.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(body)))
+    stakes = [float(row["at_stake"] or 0) for row in rows]
+    assert stakes == sorted(stakes, reverse=True)
+    assert rows[0]["person"].startswith("other_branch")
+    assert "peer ALPHA" not in browser.text("/claims?verdict=over")
+    assert "other_branch ALPHA" in browser.text("/claims?verdict=over&month=2026-11")
+    assert "Nothing matches" in browser.text("/claims?month=2026-10")
+    assert "other_branch" not in browser.text(f"/claims?unit={office.alpha.units['n1']}")
+    odd = "/claims?unit=x&state=x&verdict=x&month=x&p=x&sort=password&page=-1"
+    assert "peer ALPHA" in browser.text(odd)
+    assert "other_branch ALPHA" not in office.browser("supervisor_north").text("/claims")
+    assert "peer ALPHA" not in office.browser("employee").text("/claims")
+
+
+def test_the_list_costs_the_same_however_long_it_is(
+    office: Desk, statement_counter: Counter
+) -> None:
+    browser = office.browser("finance")
+    with office.app.app_context():
+        engine = db.engine
+    counts = []
+    for path in ("/claims?month=2026-10", "/claims"):
+        browser.text(path)
+        with statement_counter(engine) as seen:
+            browser.text(path)
+        counts.append(seen.count)
+    assert counts[1] - counts[0] <= 2, "looks are one statement more"
+    assert counts[1] <= 20
+
+
+def test_the_print_has_a_card_a_line_and_the_way_only_for_who_may_see_it(office: Desk) -> None:
+    claim = claim_id_of(office, "employee")
+    printed = {
+        who: office.browser(who).get(f"/claims/{claim}/card.pdf") for who in ("finance", "employee")
+    }
+    assert {answer.mimetype for answer in printed.values()} == {"application/pdf"}
+    again = office.browser("finance").get(f"/claims/{claim}/card.pdf")
+    assert again.data == printed["finance"].data
+    told = pdf_text(printed["finance"].data)
+    for part in ("TC-1184", "More than feasible", "Amount suggested", "70.0 km claimed"):
+        assert part in told
+    assert len(printed["employee"].data) > len(printed["finance"].data)
+
+
+def test_finance_brings_a_claim_as_a_file(office: Desk) -> None:
+    browser = office.browser("finance")
+    with office.transaction() as session:
+        sql = "SELECT number FROM employees WHERE id = :id"
+        number = session.scalar(text(sql), {"id": office.alpha.people["other_team"]})
+
+    def send(content: bytes, who: Any = number) -> str:
+        form = {"number": who, "file": (io.BytesIO(content), "CLAIM.json")}
+        answer = browser.post("/claims/bring", form, content_type="multipart/form-data")
+        assert answer.status_code == 303
+        return browser.text(answer.location)
+
+    assert "The file is not JSON." in send(b"[")
+    assert "line 1: id is a text" in send(b'{"lines": [{}]}')
+    good = json.dumps(claim_of(mileage("5.0"))).encode()
+    assert "nobody with this staff number" in send(good, "E-none")
+    page = send(good)
+    assert "other_team ALPHA" in page
+    assert "It is being checked" in page
+    check(office)
+    assert "Cannot tell" in browser.text(f"/claims/{claim_id_of(office, 'other_team')}")
+
+
+def test_chinese_pages_are_chinese(office: Desk) -> None:
+    browser = office.browser("finance")
+    browser.post("/preferences", {"locale": "zh", "next": "/"})
+    try:
+        page = browser.text(f"/claims/{claim_id_of(office, 'employee')}")
+        printed = browser.get(f"/claims/{claim_id_of(office, 'employee')}/card.pdf").data
+    finally:
+        browser.post("/preferences", {"locale": "en", "next": "/"})
+    assert "超出可行：申报 70.0 公里" in page
+    assert "超出可行：申报 70.0 公里" in pdf_text(printed)

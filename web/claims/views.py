@@ -1,0 +1,287 @@
+"""Pages of travel claims: the list, the audit of one, its decision and its print."""
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from geo.fix import FixArray
+from server.audit.services import Purpose, check_look_quota, record_looks
+from server.claims.queries import (
+    DECIDED,
+    SORTABLE,
+    ClaimDetail,
+    ClaimFilter,
+    ClaimPage,
+    ClaimRow,
+    ClaimState,
+    ClaimVerdict,
+    claim_fixes,
+    claims_in_scope,
+    get_claim,
+    list_claims,
+)
+from server.claims.services import decide_claim
+from server.errors import Conflict, InvalidInput, NotFound
+from server.http.context import now, principal, runtime, transaction
+from server.http.markers import policy
+from server.http.openapi import describe
+from server.people.policy import local_date, scoped_employee, units_in_scope
+from server.people.queries import units
+from server.people.rules import Action, may_for_others
+from web import answers
+from web.cards.printing import card_pdf, pdf_response
+from web.choices import unit_choices
+from web.claims import words
+from web.claims.cards import claim_map, claim_sketch, line_cards, sheets, travelled
+from web.claims.filing import filing
+from web.claims.forms import kind_or_first
+from web.params import uuid_or_none
+from web.tables import TableState, csv_response
+from web.texts import _
+
+blueprint = Blueprint("claims", __name__, template_folder="templates")
+filing(blueprint)
+
+_EXPORT_STEP = 500
+
+
+@blueprint.get("/claims")
+@policy(Action.VIEW_CLAIMS)
+def index() -> str | Response:
+    """List claims, money at stake first."""
+    viewer = principal()
+    table = TableState.from_request(
+        request,
+        sortable=SORTABLE,
+        filters=("unit", "state", "verdict", "month", "p"),
+        default_sort="-stake",
+    )
+    as_csv = request.args.get("format") == "csv"
+    with transaction() as session:
+        page = _whole(session, table) if as_csv else _page(session, table, offset=table.offset)
+        scope = units_in_scope(viewer, Action.VIEW_CLAIMS, now=now())
+        choice = units(session, viewer, scope, now=now())
+        _note(session, [row.employee_id for row in page.rows if row.verdict], "claims")
+    if as_csv:
+        return _csv(page)
+    return render_template(
+        "claims/index.html",
+        table=table,
+        page=page,
+        words=words,
+        unit_options=unit_choices(choice),
+        may_bring=may_for_others(viewer, Action.FILE_CLAIM),
+        may_file=viewer.employee_id is not None,
+        filtered=bool(table.q or table.filters),
+    )
+
+
+@blueprint.get("/claims/<uuid:claim_id>")
+@policy(Action.VIEW_CLAIMS)
+def show(claim_id: UUID) -> str:
+    """Show one claim: a draft to go on with, else its audit."""
+    return _show(claim_id)
+
+
+@blueprint.post("/claims/<uuid:claim_id>/decide")
+@policy(Action.DECIDE_CLAIM)
+def decide(claim_id: UUID) -> AnyResponse | tuple[str, int]:
+    """Approve, reduce or return a claim."""
+    viewer, form = principal(), request.form
+    chosen = form.get("decision", "")
+    try:
+        with transaction() as session:
+            _load(session, claim_id, Action.DECIDE_CLAIM)
+            decide_claim(
+                session,
+                runtime().clock,
+                viewer,
+                claim_id=claim_id,
+                decision=ClaimState(chosen) if chosen in DECIDED else ClaimState.DRAFT,
+                reason=form.get("reason", ""),
+                seen_version=form.get("version", 0, type=int),
+                seen_check=form.get("check", 0, type=int),
+            )
+    except (Conflict, InvalidInput) as error:
+        status = 409 if isinstance(error, Conflict) else 400
+        return _show(claim_id, words.refusal(error), form.get("reason", "")), status
+    flash(_("Decided."), "ok")
+    return redirect(url_for("claims.show", claim_id=claim_id), 303)
+
+
+@blueprint.get("/claims/<uuid:claim_id>/card.pdf")
+@policy(Action.VIEW_CLAIMS)
+def card(claim_id: UUID) -> Response:
+    """Print the evidence of a claim; the way is on it for those who may see it."""
+    zone = principal().zone
+    with transaction() as session:
+        claim = _load(session, claim_id, Action.VIEW_CLAIMS)
+        if not claim.checks:
+            raise NotFound("not_checked_yet")
+        way = _way(session, claim) if _may_see_way(session, claim.row) else None
+        _note(session, [claim.row.employee_id], "claim", about_on=claim.row.first_on)
+    check, row = claim.checks[0], claim.row
+    printed = card_pdf(
+        list(sheets(line_cards(claim, check, zone=zone), claim)),
+        title=_("Evidence of a travel claim: %(name)s", name=row.employee_name),
+        subtitle=_subtitle(claim),
+        dated_at=check.checked_at,
+        sketch=claim_sketch(claim, way, zone=zone),
+    )
+    return pdf_response(printed, f"claim-{row.first_on}-{str(row.id)[-8:]}")
+
+
+@blueprint.get("/api/claims/<uuid:claim_id>/way")
+@policy(Action.VIEW_TRACK)
+@describe("Claimed stops, and fixes of the ways claimed", answer=answers.Evidence, errors=(404,))
+def way(claim_id: UUID) -> dict[str, Any]:
+    """Return the fixes over the kilometres and rides of a claim, for its map."""
+    with transaction() as session:
+        claim = _load(session, claim_id, Action.VIEW_CLAIMS)
+        if not _may_see_way(session, claim.row):
+            raise NotFound("claim_not_found")
+        person = claim.row.employee_id
+        check_look_quota(session, principal(), person, now=now())
+        _note(session, [person], "claim_way", about_on=claim.row.first_on)
+        return claim_map(claim, _way(session, claim), zone=principal().zone)
+
+
+def _show(claim_id: UUID, problem: str | None = None, reason: str = "") -> str:
+    viewer = principal()
+    with transaction() as session:
+        claim = _load(session, claim_id, Action.VIEW_CLAIMS)
+        may_see_way = _may_see_way(session, claim.row)
+        may_decide = _may_decide(session, claim)
+        if claim.checks:
+            _note(session, [claim.row.employee_id], "claim", about_on=claim.row.first_on)
+    newest = claim.checks[0] if claim.checks else None
+    return render_template(
+        "claims/draft.html" if claim.row.state is ClaimState.DRAFT else "claims/show.html",
+        claim=claim,
+        row=claim.row,
+        check=newest,
+        cards=line_cards(claim, newest, zone=viewer.zone),
+        words=words,
+        own=claim.row.employee_id == viewer.employee_id,
+        may_see_way=may_see_way,
+        may_decide=may_decide,
+        problem=problem,
+        reason=reason,
+        kind=kind_or_first(request.args.get("kind")),
+        typed=request.args,
+    )
+
+
+def _load(session: Session, claim_id: UUID, action: Action) -> ClaimDetail:
+    return get_claim(session, claims_in_scope(principal(), action, now=now()), claim_id)
+
+
+def _may_see_way(session: Session, row: ClaimRow) -> bool:
+    """Whether the viewer may see where the claimant was, on the first day and on the last."""
+    try:
+        for on in {row.first_on, row.last_on}:
+            viewer, person = principal(), row.employee_id
+            scoped_employee(session, viewer, Action.VIEW_TRACK, person, now=now(), on=on)
+    except NotFound:
+        return False
+    return True
+
+
+def _may_decide(session: Session, claim: ClaimDetail) -> bool:
+    row, viewer = claim.row, principal()
+    if row.state is not ClaimState.SUBMITTED or row.employee_id == viewer.employee_id:
+        return False
+    try:
+        _load(session, row.id, Action.DECIDE_CLAIM)
+    except NotFound:
+        return False
+    return bool(claim.checks)
+
+
+def _way(session: Session, claim: ClaimDetail) -> FixArray:
+    viewer = principal()
+    fixes = claim_fixes(session, claim, tenant_id=viewer.tenant_id, zone=viewer.zone)
+    return travelled(claim, fixes, zone=viewer.zone)
+
+
+def _note(session: Session, people: list[UUID], view: str, *, about_on: date | None = None) -> None:
+    record_looks(
+        session, principal(), people, Purpose.CLAIM_REVIEW, view, now=now(), about_on=about_on
+    )
+
+
+def _page(
+    session: Session, table: TableState, *, offset: int, limit: int | None = None
+) -> ClaimPage:
+    chosen = table.filters
+    state, verdict = chosen.get("state", ""), chosen.get("verdict", "")
+    unit, month = uuid_or_none(chosen.get("unit")), _month(chosen.get("month"))
+    return list_claims(
+        session,
+        claims_in_scope(principal(), Action.VIEW_CLAIMS, now=now()),
+        wanted=ClaimFilter(
+            search=table.q,
+            unit_ids=[unit] if unit else [],
+            employee_id=uuid_or_none(chosen.get("p")),
+            states=[ClaimState(state)] if state in set(ClaimState) else [],
+            verdicts=[ClaimVerdict(verdict)] if verdict in set(ClaimVerdict) else [],
+            first_on=month[0] if month else None,
+            last_on=month[1] if month else None,
+            sort=table.sort_key,
+            descending=table.descending,
+            limit=limit or table.size,
+            offset=offset,
+        ),
+    )
+
+
+def _whole(session: Session, table: TableState) -> ClaimPage:
+    """Return the whole list for an export, read page by page."""
+    rows: list[ClaimRow] = []
+    while True:
+        page = _page(session, table, offset=len(rows), limit=_EXPORT_STEP)
+        rows += page.rows
+        if len(page.rows) < _EXPORT_STEP:
+            return ClaimPage(rows, len(rows))
+
+
+def _month(text: str | None) -> tuple[date, date] | None:
+    try:
+        first = date.fromisoformat(f"{text}-01")
+    except ValueError:
+        return None
+    after = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return first, after - timedelta(days=1)
+
+
+def _subtitle(claim: ClaimDetail) -> str:
+    row = claim.row
+    days = str(row.first_on) if row.first_on == row.last_on else f"{row.first_on} – {row.last_on}"
+    return " · ".join(filter(None, (row.unit_name, row.reference, days)))
+
+
+def _csv(page: ClaimPage) -> Response:
+    header = (
+        *("person", "unit", "reference", "state", "verdict", "first_on", "last_on", "currency"),
+        *("claimed_amount", "suggested_amount", "at_stake", "approved_amount", "amended"),
+        *("submitted_at", "decided_at", "decided_by"),
+    )
+    return csv_response(
+        f"claims-{local_date(now(), principal().zone)}",
+        header,
+        [
+            (
+                *(row.employee_name, row.unit_name, row.reference, row.state, row.verdict),
+                *(row.first_on, row.last_on, row.currency, row.claimed_amount),
+                *(row.suggested_amount, row.at_stake, row.approved_amount, row.amended),
+                row.submitted_at.isoformat() if row.submitted_at else None,
+                row.decided_at.isoformat() if row.decided_at else None,
+                row.decider_name,
+            )
+            for row in page.rows
+        ],
+    )
