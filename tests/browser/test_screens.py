@@ -14,6 +14,7 @@ from tests.browser.witness import Witness
 from tests.factories.cell_tables import ROWS, bring, teach
 from tests.factories.desk import Desk, desk, served
 from tests.factories.footprints import absence, judge, tread
+from tests.factories.journeys import check, drive, hand_in, mileage
 from tests.factories.offsets import find_offset
 from tests.server.audit.test_services import principal
 
@@ -25,6 +26,8 @@ PAGES = {
         "/alerts?tab=closed",
         "/alerts?tab=retracted",
         "/alerts/{alert}",
+        "/claims",
+        "/claims/{claim}",
         "/people",
         "/people/{employee}",
         "/tracks",
@@ -41,8 +44,8 @@ PAGES = {
         *("/carriers", "/carriers/new", "/carriers/consents", "/settings/basemap"),
         *("/cells", "/devices/{phone}/datum"),
     ),
-    "employee": ("/me", "/alerts", "/people"),
-    "finance": ("/me", "/tracks", "/roster"),
+    "employee": ("/me", "/alerts", "/people", "/claims/new", "/claims/new?kind=transport"),
+    "finance": ("/me", "/tracks", "/roster", "/claims", "/claims/{claim}"),
     "auditor": ("/audit", "/audit/counts", "/audit/security"),
 }
 _ALERT = text("SELECT id FROM findings WHERE employee_id = :person AND kind = 'off_post'")
@@ -65,6 +68,9 @@ def office(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
         teach(made)
         find_offset(made, made.alpha.devices["employee"].device_id)
         look_at_counts(made)
+        tread(made, "other_team", drive())
+        hand_in(made, "other_team", mileage("70.0"))
+        check(made)
         yield made
 
 
@@ -111,6 +117,7 @@ def test_pages_are_clean(
             account_id=office.alpha.logins[login].account_id,
             locale=locale,
         )
+        claim = session.execute(text("SELECT id FROM travel_claims")).scalar_one()
         alert = session.execute(_ALERT, {"person": office.alpha.people["employee"]}).scalar_one()
     context.add_cookies([{"name": "sid", "value": office.cookie(login), "url": address}])
     page = context.new_page()
@@ -119,6 +126,7 @@ def test_pages_are_clean(
         "employee": office.alpha.people["employee"],
         "phone": office.alpha.devices["employee"].device_id,
         "alert": alert,
+        "claim": claim,
     }
     for path in PAGES[login]:
         answer = page.goto(address + path.format(**names))
@@ -135,7 +143,9 @@ def test_pages_are_clean(
     assert witness.strangers == []
 
 
-@pytest.mark.parametrize("path", ["/alerts", "/people/{employee}", "/me", "/roster", "/posts"])
+@pytest.mark.parametrize(
+    "path", ["/alerts", "/people/{employee}", "/me", "/roster", "/posts", "/claims"]
+)
 def test_pages_fit_a_phone(
     office: Desk, address: str, context: BrowserContext, witness: Witness, path: str
 ) -> None:

@@ -89,6 +89,7 @@ def test_what_would_have_changed_the_verdict_is_said_to_the_second() -> None:
     assert said == "An absence shorter than 10 min; it was 10 min 28 s."
     assert quantity("buffer_share", 0.1) == "10%"
     assert quantity("margin_s", -90.0) == "−1 min"
+    assert quantity("margin_m", -21_790.0) == "−21.8 km"
 
 
 def _printed(document: dict[str, Any], sketch: Sketch | None = None) -> bytes:

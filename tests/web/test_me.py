@@ -77,7 +77,7 @@ def test_the_archive_holds_everything_of_oneself_and_nothing_of_others(office: D
         assert json.loads(archive.read(f"{name}.json")), name
     assert "segments" in json.loads(archive.read("days.json"))[0]["summary"]["trajectory"]
     lists = ("device_events", "radio_reports", "last_position", "excusals", "ledger", "refused")
-    for name in lists:
+    for name in (*lists, "claims"):
         assert isinstance(json.loads(archive.read(f"{name}.json")), list), name
     whole = b"".join(archive.read(name) for name in archive.namelist())
     for other in ("peer", "other_team", "SOUTH", "BETA"):

@@ -12,12 +12,14 @@ def quantity(name: str, value: object) -> str:
         return _("yes") if value else _("no")
     if not isinstance(value, int | float):
         return str(value)
+    if value < 0 and name.endswith(("_s", "_m")):
+        return f"−{quantity(name, -value)}"
     if name == "exact_s":
         return formats.exact_duration(value)
     if name.endswith("_hour"):
         return f"{value:g}:00"
     if name.endswith("_s"):
-        return formats.duration(value) if value >= 0 else f"−{formats.duration(-value)}"
+        return formats.duration(value)
     if name.endswith("_m"):
         return formats.distance(value)
     if name.endswith(("_share", "coverage", "confidence", "score")):

@@ -21,8 +21,8 @@ _KNOWN: Final = frozenset(
         *("reasons", "would_change", "verdict"),
     }
 )
-_SHAPES: Final = frozenset({"shape", "geometry"})
-"""Shown as a map, never as numbers."""
+_UNSAID: Final = frozenset({"shape", "geometry", "start", "end"})
+"""Members of an input that are shown as a map, and those that make a span."""
 
 
 class Pair(NamedTuple):
@@ -180,13 +180,18 @@ def _line(value: object, zone: str) -> str:
     """One input on one line: its members in the order of the document."""
     if not isinstance(value, Mapping):
         return _shown("", value, zone)
-    if set(value) == {"start", "end"}:
-        return f"{_shown('', value['start'], zone)} – {_shown('', value['end'], zone)}"
-    return ", ".join(
-        f"{name} {_shown(name, inner, zone)}"
+    parts = [
+        f"{word(words.MEMBERS, name)} {_shown(name, inner, zone)}"
         for name, inner in value.items()
-        if name not in _SHAPES and inner not in (None, "")
-    )
+        if name not in _UNSAID and inner not in (None, "")
+    ]
+    if {"start", "end"} <= set(value):
+        parts.insert(0, " – ".join(_shown("", value[end], zone) for end in ("start", "end")))
+    else:
+        parts += [
+            f"{name} {_shown('', value[name], zone)}" for name in ("start", "end") if name in value
+        ]
+    return ", ".join(parts)
 
 
 def _shown(name: str, value: object, zone: str) -> str:

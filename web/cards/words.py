@@ -217,6 +217,17 @@ INPUTS: Mapping[str, LazyString] = {
     "other_lines": _l("Other lines"),
 }
 
+MEMBERS: Mapping[str, LazyString] = {
+    "count": _l("number"),
+    "digest": _l("digest"),
+    "kind": _l("kind"),
+    "name": _l("name"),
+    "radius_m": _l("radius"),
+    "valid_from": _l("valid from"),
+    "version": _l("version"),
+}
+"""Members of an input that is shown on one line."""
+
 OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
     "shorter_than_s": (_l("An absence shorter than %(limit)s; it was %(actual)s."), "exact_s"),
     "buffer_at_least_m": (
