@@ -21,10 +21,10 @@ from geo.cli import (
 )
 from geo.crs import Datum
 from geo.errors import UnreadableInput
-from geo.files import parse_instant, read_bytes, read_text
+from geo.files import read_bytes, read_text
 from geo.fix import to_epoch_s
 from geo.geolocate import answer, read_request, wants_area
-from geo.verdict import canonical_json
+from geo.verdict import canonical_json, parse_instant
 
 
 def _thresholds() -> str:

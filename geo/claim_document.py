@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from geo.claims import Claim, Line, MileageLine, NightLine, PerDiemLine, TransportLine
 from geo.crs import Datum, convert
 from geo.errors import GeoError, UnreadableInput
-from geo.files import parse_instant
 from geo.gaps import Window
+from geo.verdict import parse_instant
 from geo.whereabouts import Place
 
 _STOP_RADIUS_M: Final = 300.0

@@ -16,7 +16,7 @@ import click
 from geo import ALGORITHM_VERSION
 from geo.crs import Datum, convert
 from geo.errors import GeoError, UnreadableInput
-from geo.files import parse_instant, read_fixes, read_text
+from geo.files import read_fixes, read_text
 from geo.fix import SOURCES, FixArray
 from geo.gaps import Window
 from geo.geofence import Geofence
@@ -27,7 +27,7 @@ from geo.quality import flag_series
 from geo.roads import Profile, Roads
 from geo.trajectory import Segment, Trajectory, Trip, reconstruct_day, segment_to_json
 from geo.valhalla_roads import ValhallaRoads
-from geo.verdict import canonical_json
+from geo.verdict import canonical_json, parse_instant
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,7 +8,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 from xml.etree import ElementTree as ET
@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 from geo.crs import Datum, convert
 from geo.errors import GeoError, UnreadableInput
 from geo.fix import EPOCH, Fix, QualityFlag, Source
-from geo.verdict import format_utc
+from geo.verdict import format_utc, parse_instant
 
 MAX_BYTES: Final = 256 * 1024 * 1024
 _MILLISECONDS_FROM: Final = 100_000_000_000
@@ -316,22 +316,6 @@ def _instant(value: object) -> datetime:
         hint = " (milliseconds?)" if epoch_s >= _MILLISECONDS_FROM else ""
         raise _Trouble(f"time {str(value)[:40]} is not epoch seconds{hint}")
     return EPOCH + timedelta(microseconds=round(epoch_s * 1e6))
-
-
-def parse_instant(text: str) -> datetime:
-    """Parse an aware instant from ISO 8601 text; a text without zone or offset is refused.
-
-    Raises
-    ------
-    UnreadableInput : ``bad_time``, ``naive_time``.
-    """
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise UnreadableInput("bad_time", f"not an ISO 8601 time: {text[:40]!r}") from None
-    if at.tzinfo is None:
-        raise UnreadableInput("naive_time", f"time without zone or offset: {text[:40]!r}")
-    return at.astimezone(UTC)
 
 
 def _source(value: object) -> Source:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from geo import ALGORITHM_VERSION
-from geo.errors import GeoError
+from geo.errors import GeoError, UnreadableInput
 from geo.fix import QualityFlag
 
 
@@ -82,6 +82,22 @@ def format_utc(at: datetime) -> str:
         raise GeoError("naive_time", "an instant needs a zone")
     text = at.astimezone(UTC).replace(tzinfo=None).isoformat()
     return (text.rstrip("0") if "." in text else text) + "Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """Parse an aware instant from ISO 8601 text; a text without zone or offset is refused.
+
+    Raises
+    ------
+    UnreadableInput : ``bad_time``, ``naive_time``.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UnreadableInput("bad_time", f"not an ISO 8601 time: {text[:40]!r}") from None
+    if at.tzinfo is None:
+        raise UnreadableInput("naive_time", f"time without zone or offset: {text[:40]!r}")
+    return at.astimezone(UTC)
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  # one case a type

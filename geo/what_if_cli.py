@@ -8,13 +8,13 @@ from typing import Any, Final
 from geo import ALGORITHM_VERSION
 from geo.cli import read_columns, read_json, read_window, read_windows
 from geo.errors import UnreadableInput
-from geo.files import parse_instant
 from geo.fix import FixArray
 from geo.geofence import Geofence
 from geo.offpost import OffPostInterval, detect_off_post
 from geo.policy import Policy
 from geo.presence import Window, detect_presence
 from geo.quality import flag_series
+from geo.verdict import parse_instant
 from geo.what_if import Stretch, compare, totals
 
 Number = int | float

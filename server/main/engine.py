@@ -33,5 +33,6 @@ def slices_beside(sessions: sessionmaker[Session], clock: Clock) -> Beside:
         queue_visits(session, clock, since)
         queue_audits(session, clock, since)
 
-    workers = [Verifier(sessions, clock), Auditor(sessions, clock)]
-    return Beside(workers=workers, on_derived=on_derived)
+    return Beside(
+        workers=[Verifier(sessions, clock), Auditor(sessions, clock)], on_derived=on_derived
+    )

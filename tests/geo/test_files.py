@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from geo.crs import Datum, convert_point
 from geo.errors import UnreadableInput
-from geo.files import parse_instant, read_fixes, read_text
+from geo.files import read_fixes, read_text
 from geo.fix import FixArray, QualityFlag, Source
+from geo.verdict import parse_instant
 
 TST = 1_763_427_600
 AT = datetime(2025, 11, 18, 1, 0, tzinfo=UTC)

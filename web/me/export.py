@@ -47,11 +47,11 @@ def archive_of(
     """Return a ZIP of every row about a person that retention has left.
 
     `person.json`, `devices.json`, `findings.json` (with evidence and reviews), `visits.json`
-    and `claims.json` (with all versions of verdicts), `looks.csv`, `roster.csv`, `excusals.json`, `ledger.json`,
-    `refused.json` (counts of messages that were not stored), `device_events.json`,
-    `radio_reports.json`, `presence.json`, `days.json` (outlines with stops and trips),
-    `last_position.json`, `carrier_consents.json`, `carrier_requests.json` and `fixes/` by
-    local date.
+    and `claims.json` (with all versions of verdicts), `looks.csv`, `roster.csv`,
+    `excusals.json`, `ledger.json`, `refused.json` (counts of messages that were not stored),
+    `device_events.json`, `radio_reports.json`, `presence.json`, `days.json` (outlines with
+    stops and trips), `last_position.json`, `carrier_consents.json`, `carrier_requests.json`
+    and `fixes/` by local date.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from server.db.walls import grant_statements, wall_statements
 
 revision: str = "0015"
-down_revision: str | None = "0013"
+down_revision: str | None = "0014"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -19,7 +19,7 @@ from geo.verdict import canonical_json
 from server.errors import Conflict, InvalidInput, NotFound
 from server.findings.queries import FindingFilter, list_findings
 from server.findings.rules import FindingKind, FindingState
-from server.main.engine import visits_beside
+from server.main.engine import slices_beside
 from server.posts.queries import ExcusalKind, PolicyKind, excusals_between
 from server.posts.services import set_policy
 from server.sites.queries import sites_by_id
@@ -49,7 +49,7 @@ NOON = NINE + minutes(180)
 
 def engine_of(acme: Company, redis: Redis) -> Engine:
     sessions = acme.sessions(acme.engine)
-    beside = visits_beside(sessions, acme.clock)
+    beside = slices_beside(sessions, acme.clock)
     return Engine(sessions, acme.clock, LivePublisher(redis), on_derived=beside.on_derived)
 
 
