@@ -139,7 +139,7 @@ class PresencePolicy:
     """So many credible fixes outside, with none inside between them, make an exit."""
     exit_hold_s: float = 60.0
     """... over at least this time; the exit then counts from the first of them."""
-    edge_hold_s: float = 180.0
+    edge_hold_s: float = 300.0
     """Inside, but within the edge, counts as long as this: errors last for minutes."""
     max_gap_s: float = 900.0
     """Longer silence is unknown, from the last fix on."""

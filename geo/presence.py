@@ -289,7 +289,10 @@ class _Watch:
     before: State = State.UNKNOWN
 
     def see_inside(self, at: float, *, deep: bool, clear: bool) -> None:
-        """Come back: at once with a fix well inside, for good when that holds."""
+        """Come back: at once with a fix well inside, for good when that holds.
+
+        From unknown there is nothing that a clear fix would have to outweigh.
+        """
         self.out = _NONE
         if self.state is State.INSIDE and not self.back.count:
             return
@@ -298,10 +301,11 @@ class _Watch:
             self.clear = self.clear.and_at(at)
         held = self.clear.held(at, self.policy.exit_hold_s, self.policy)
         held = held or self.back.held(at, self.policy.edge_hold_s, self.policy)
-        if (deep or held) and self.state is not State.INSIDE:
+        if self.state is not State.INSIDE:
             self.before = self.state
-            self._mark(State.INSIDE, self.back.since)
-        if held:
+            if deep or held:
+                self._mark(State.INSIDE, self.back.since)
+        if held or (clear and self.before is State.UNKNOWN):
             self.back = self.clear = _NONE
 
     def see_beyond(self, at: float, *, surely: bool) -> None:

@@ -183,11 +183,11 @@ def test_walking_along_the_edge_is_neither_leaving_nor_coming_back() -> None:
     assert passing(*line((0, 600, 132), *edge, (760, 1200, 132))) == []
 
 
-def test_staying_just_inside_the_edge_is_a_return_after_three_minutes() -> None:
-    short = line((0, 600, 132), (600, 770, 92), (770, 1200, 132))
+def test_staying_just_inside_the_edge_is_a_return_after_five_minutes() -> None:
+    short = line((0, 600, 132), (600, 890, 92), (890, 1500, 132))
     assert passing(*short) == []
-    long = line((0, 600, 132), (600, 790, 92), (790, 1200, 132))
-    assert passing(*long) == [(CrossingKind.ENTER, 600), (CrossingKind.LEAVE, 790)]
+    long = line((0, 600, 132), (600, 910, 92), (910, 1500, 132))
+    assert passing(*long) == [(CrossingKind.ENTER, 600), (CrossingKind.LEAVE, 910)]
 
 
 def test_a_rare_fix_well_inside_is_believed_until_the_next_one_outside() -> None:
