@@ -64,9 +64,10 @@ def detect_off_post(
     """Find absences that last and are not excused.
 
     An absence runs from the first credible fix outside, not earlier than ``settle_s`` after
-    the duty start nor before the break budget is used up (`geo.breaks`), and needs
-    ``min_outside_s`` between its start and a later fix outside. Silence proves nothing: an
-    absence ends with its last fix outside when no fix follows.
+    the duty start, nor before the break budget is used up (`geo.breaks`), nor before a fix
+    inside, even one too brief for a return, and needs ``min_outside_s`` between its start and
+    a later fix outside. Silence proves nothing: an absence ends with its last fix outside when
+    no fix follows.
 
     Parameters
     ----------
@@ -166,15 +167,16 @@ class _Absence:
         times = self.sides.fixes.epoch_s[self.proof]
         if not len(times):
             return None
-        start, end = self.span
+        since = self._since(times)
         confidence = self._confidence(times, policy)
         decides = np.flatnonzero(
-            (times - self._since(times) >= policy.min_outside_s)
+            (times - since >= policy.min_outside_s)
             & self._corroborated(policy)
             & (confidence >= policy.min_confidence)
         )
         if not len(decides):
             return None
+        start, end = float(since[decides[0]]), self.span[1]
         keys = self.sides.fixes.keys[_thinned(self.proof, policy.max_evidence_fixes)]
         # Doubtful fixes after the last proof weaken the figure, not the decision taken before.
         proven = len(times) + int(np.count_nonzero(self.doubtful <= times[-1]))
@@ -208,7 +210,7 @@ class _Absence:
         )
 
     def _since(self, times: FloatArray) -> FloatArray:
-        """Since when each proof has been outside: a fix just inside starts the count again."""
+        """Since when each proof has been outside: a fix just inside starts the absence again."""
         sides, (start, end) = self.sides, self.span
         every = sides.fixes.epoch_s
         inside = every[sides.evidence & (sides.side == INSIDE) & (every > start) & (every < end)]

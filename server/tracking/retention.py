@@ -6,9 +6,9 @@ Classes, counted from when something happened:
   quarantined messages, device events (a transition carries a position), last positions,
   whereabouts by the minute, and the places and trips of a day's outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
-- findings with what people said of them, planned visits with their verdicts, and who asked
-  where somebody was, 2 years; the places that answered, and where somebody stayed who was to
-  visit a site, go with the positions.
+- findings with their versions and what people said of them, planned visits with their
+  verdicts, and who asked where somebody was, 2 years; the places that answered, and where
+  somebody stayed who was to visit a site, go with the positions.
 
 A day whose positions are gone is sealed: it is never judged again, because the absence of
 facts would be taken for the facts.

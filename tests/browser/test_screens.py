@@ -60,7 +60,12 @@ def office(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
     with desk(stack, module_database) as made:
         for name in ("employee", "peer"):
             made.roster(name)
-        tread(made, "employee", absence())
+        steps = absence()
+        late = [step for step in steps if 60 <= step.minute < 70]
+        tread(made, "employee", [step for step in steps if step not in late])
+        judge(made, "employee")
+        # Late fixes make a second version of the alert that is looked at.
+        tread(made, "employee", late)
         tread(made, "peer", absence(leaves=150, returns=400))
         for name in ("employee", "peer"):
             judge(made, name)

@@ -151,6 +151,9 @@ def test_a_fix_just_inside_starts_the_count_of_an_absence_again() -> None:
     window = (Window(NINE, minute(14)),)
     assert len(judge(away, duty=window)[1]) == 1
     assert judge(grazed, duty=window)[1] == ()
+    longer = [*grazed, *stay(14, 25, east_m=160.0, jitter_m=2.0)]
+    (absence,) = judge(longer, duty=(Window(NINE, minute(25)),))[1]
+    assert absence.start == minute(7.2)
 
 
 def passing(*fixes: Fix) -> list[tuple[CrossingKind, float]]:

@@ -109,8 +109,18 @@ def test_days_live_a_year_and_findings_with_reviews_two(acme: Company, redis_cli
     done = forget(acme, NINE + timedelta(days=366))
     assert (done.days, done.intervals > 1, done.findings) == (1, True, 0)
     assert derived_rows(acme)["findings"]
+    with acme.engine_transaction() as session:
+        kept = session.execute(
+            text(
+                "INSERT INTO finding_revisions SELECT tenant_id, id, 0, 'revised', state,"
+                " starts_at, ends_at, decided_at, evidence, raised_at FROM findings"
+            )
+        )
+    assert kept.rowcount >= 1  # type: ignore[attr-defined]
     done = forget(acme, NINE + timedelta(days=731))
     assert (done.findings >= 1, done.reviews) == (True, 1)
+    with acme.engine_transaction() as session:
+        assert session.scalar(text("SELECT count(*) FROM finding_revisions")) == 0
     assert derived_rows(acme) == {"presence": [], "days": [], "findings": [], "now": []}
 
 
