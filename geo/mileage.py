@@ -29,9 +29,10 @@ class Mileage:
     low_m, mid_m : at least, and the likeliest length.
     fair_m : not disputed up to here: the tolerance of `ClaimPolicy.tolerance_share` and
         `tolerance_m` above the middle, or what the measurement leaves open when that is more.
-    high_m : at most feasible: the above, or `doubt_share` times what the measurement leaves
-        open together with what long silences have room for.
-    doubt_m : part of the above that silences have room for, at the pace of the day.
+    high_m : at most feasible: the tolerance, or `doubt_share` times what the measurement
+        leaves open together with ``doubt_m``.
+    doubt_m : what long silences have room for at the pace of the day, and rare fixes between
+        them.
     coverage : share of the span in trips and stops; an inferred stay counts, a gap does not.
     missed : names (or numbers) of claimed stops that nobody was seen at.
     profile : how the person went, as far as roads were asked.
@@ -82,15 +83,14 @@ def measure_mileage(
         way = roads.shortest([(s.lon_deg, s.lat_deg) for s in seen], profile=profile)
         low = min(max(low, way.length_m if way else 0.0), mid)
     tolerated = mid + max(rules.tolerance_share * mid, rules.tolerance_m)
-    room = _room_m(day, policy)
+    doubt = _room_m(day, policy) + _rare_m(day, rules, by_roads=roads is not None)
+    open_m = max(rules.doubt_share, 1.0) * (day.distance.high_m - mid)
     return Mileage(
         low_m=low,
         mid_m=mid,
         fair_m=max(day.distance.high_m, tolerated),
-        high_m=max(
-            tolerated, mid + max(rules.doubt_share, 1.0) * (day.distance.high_m - mid) + room
-        ),
-        doubt_m=room,
+        high_m=max(tolerated, mid + open_m + doubt),
+        doubt_m=doubt,
         coverage=_coverage(day, span),
         missed=missed,
         profile=profile,
@@ -159,3 +159,14 @@ def _room_m(day: Trajectory, policy: Policy) -> float:
     long_s = sum(gap for gap in gaps if gap > rules.long_gap_s)
     across_m = day.distance.mid_m - ridden_m
     return max(rules.gap_going_share * pace * long_s - across_m, 0.0)
+
+
+def _rare_m(day: Trajectory, rules: ClaimPolicy, *, by_roads: bool) -> float:
+    """Way that trips have room for between rare fixes: a turn off and back that nobody saw."""
+    times = day.track.fixes.epoch_s
+    rare_m = 0.0
+    for trip in day.segments:
+        if isinstance(trip, Trip):
+            steps = np.diff(times[trip.first : trip.last + 1])
+            rare_m += trip.distance.mid_m * float(steps[steps > rules.rare_s].sum() / steps.sum())
+    return rare_m * (rules.rare_roads_share if by_roads else rules.rare_share)
