@@ -108,6 +108,26 @@ def test_presence_answers_by_contract(post: str, tmp_path: Path) -> None:
     assert found["policy"]["off_post"]["min_outside_s"] == 600.0
 
 
+def test_presence_tells_crossings_probability_and_what_the_break_budget_bears(
+    post: str, tmp_path: Path
+) -> None:
+    lines = "\n".join(lines_of(left_for(45, leaving_at=60)))
+    ask = ["presence", "-", "--post", post, "--duty", SPAN]
+    found = answer(run(*ask, stdin=lines))
+    assert [c["kind"] for c in found["crossings"]] == ["leave", "enter"]
+    assert [c["at"] for c in found["crossings"]] == [i["start"] for i in found["intervals"][1:]]
+    assert all(0.9 < i["probability"] <= 1.0 for i in found["intervals"])
+    (absence,) = found["off_post"]
+    assert "breaks" not in absence
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"off_post": {"break_budget_s": 1800}}')
+    (shorter,) = answer(run(*ask, "--policy", str(policy), stdin=lines))["off_post"]
+    assert shorter["duration_s"] == absence["duration_s"] - 1_800.0
+    assert shorter["breaks"] == [{"start": absence["start"], "end": shorter["start"]}]
+    policy.write_text('{"off_post": {"break_budget_s": 3600}}')
+    assert answer(run(*ask, "--policy", str(policy), stdin=lines))["off_post"] == []
+
+
 def test_presence_with_excuse_as_of_and_two_windows(post: str) -> None:
     lines = "\n".join(lines_of(left_for(15, leaving_at=60)))
     excuse = f"{format_utc(minute(55))}/{format_utc(minute(80))}"
