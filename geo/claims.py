@@ -138,7 +138,8 @@ def _check_mileage(
         would_change = (seen,)
     elif line.km > high:
         verdict, reasons = ClaimVerdict.OVER, ("more_than_feasible",)
-        would_change = (_claimed("at_most", high, line), _claimed("at_most", fair, line), not_seen)
+        fairly = () if fair == high else (_claimed("at_most", fair, line),)
+        would_change = (_claimed("at_most", high, line), *fairly, not_seen)
     elif line.km > fair:
         verdict, reasons = ClaimVerdict.CANNOT_TELL, ("too_little_seen_to_dispute",)
         would_change = (_claimed("at_most", fair, line), _claimed("above", high, line))
@@ -262,10 +263,7 @@ def _check_transport(line: TransportLine, fixes: FixArray, policy: Policy) -> Li
         verdict, reasons = ClaimVerdict.CANNOT_TELL, ("slower_than_mode",)
     else:
         verdict, reasons = ClaimVerdict.SUPPORTED, ("seen_at_both_ends",)
-    nearest_m = None if came.nearest_m is None else round(came.nearest_m, 1)
-    near = _if("arrival_within_m", line.destination.radius_m, nearest_m)
-    pace = () if limit is None else (_if("mps_at_most", limit, round(mps, 2)),)
-    would_change = pace if verdict is ClaimVerdict.SUPPORTED else (near, *pace)
+    would_change = _otherwise(line, reasons[0], (came, under_way), mps, rules)
     return LineCheck(
         id=line.id,
         verdict=verdict,
@@ -292,6 +290,27 @@ def _check_transport(line: TransportLine, fixes: FixArray, policy: Policy) -> Li
             would_change,
         ),
     )
+
+
+def _otherwise(
+    line: TransportLine,
+    reason: str,
+    seen: tuple[Whereabouts, Pace],
+    mps: float,
+    rules: ClaimPolicy,
+) -> tuple[Condition, ...]:
+    """Return what would have led to another verdict on a ride."""
+    came, under_way = seen
+    limit = rules.mode_mps(line.mode)
+    if reason == "seen_at_both_ends":
+        return () if limit is None else (_if("mps_above", limit, round(mps, 2)),)
+    if reason == "faster_than_mode":
+        return (_if("mps_at_most", limit, round(mps, 2)),)
+    if reason == "slower_than_mode":
+        fastest_mps = round(under_way.fastest_mps, 2)
+        return (_if("fastest_at_least_mps", rules.slowest_flight_mps, fastest_mps),)
+    nearest_m = None if came.nearest_m is None else round(came.nearest_m, 1)
+    return (_if("arrival_within_m", line.destination.radius_m, nearest_m),)
 
 
 def _night(line: NightLine, rules: ClaimPolicy) -> Window:
@@ -327,14 +346,12 @@ def _with_clash(check: LineCheck, clash: Clash, rate_per_km: Decimal) -> LineChe
             over_by = min(over_by, check.claimed)
             amount = amount and _money((check.claimed - over_by) * rate_per_km)
     reasons = (*clash.reasons, *check.reasons)
+    repeated = ({"if": "without_lines", "lines": list(clash.others)},) if clash.twice else ()
     evidence = replace(
         check.evidence,
         inputs={**check.evidence.inputs, "other_lines": list(clash.others)},
         reasons=reasons,
-        would_change=(
-            {"if": "without_lines", "lines": list(clash.others)},
-            *check.evidence.would_change,
-        ),
+        would_change=(*repeated, *check.evidence.would_change),
     )
     return replace(
         check,

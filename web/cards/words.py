@@ -294,6 +294,11 @@ OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
         _l("Seen within %(limit)s of the destination; the nearest fix was %(actual)s away."),
         "_m",
     ),
+    "mps_above": (_l("An average of more than %(limit)s; it was %(actual)s."), "mps"),
+    "fastest_at_least_mps": (
+        _l("Seen at %(limit)s or faster; the fastest was %(actual)s."),
+        "mps",
+    ),
     "mps_at_most": (_l("An average of %(limit)s or less; it was %(actual)s."), "mps"),
     "coverage_at_least": (
         _l("A position for %(limit)s of the span or more; it was %(actual)s."),
