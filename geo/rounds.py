@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from geo.fix import FixArray, to_epoch_s
 from geo.gaps import Window
 from geo.policy import Policy
-from geo.sites import Seconds, Site
-from geo.visits import Visit, VisitType, VisitVerdict, verify_visit
+from geo.sites import Seconds, Site, Surroundings
+from geo.visits import Visit, VisitType, VisitVerdict, conclude, look_around
 
 _Span = tuple[Seconds, str | None]
 """A stay that counts for a visit, and the group that visit was declared in."""
@@ -45,36 +45,33 @@ def verify_round(fixes: FixArray, planned: Sequence[PlannedVisit]) -> dict[str, 
 
     Returns
     -------
-    A verdict by key; the same whatever the order of fixes and visits. A visit is judged anew
-    for each stay that was taken from it, and at the end when nothing verified it.
+    A verdict by key; the same whatever the order of fixes and visits. The stays round each
+    site are found once; a verdict is reached anew for each stay that was taken from it.
     """
-    waiting = {each.key: each for each in planned}
+    waiting = {each.key: each.group for each in planned}
+    seen = {
+        each.key: look_around(fixes, each.site, each.window, kind=each.kind, policy=each.policy)
+        for each in planned
+    }
     taken: list[_Span] = []
-    found = {key: _judge(fixes, each, taken) for key, each in waiting.items()}
+    found = {key: conclude(around) for key, around in seen.items()}
     while waiting:
         claims = [key for key in waiting if found[key].verdict is VisitVerdict.VERIFIED]
         if not claims:
             break
         first = min(claims, key=lambda key: _rank(key, found[key]))
         span = _span(found[first])
-        taken.append((span, waiting.pop(first).group))
-        for key, each in waiting.items():
+        taken.append((span, waiting.pop(first)))
+        for key, group in waiting.items():
             claims_it = found[key].verdict is VisitVerdict.VERIFIED
             if claims_it and _meets(_span(found[key]), span):
-                found[key] = _judge(fixes, each, taken)
+                found[key] = _judge(seen[key], group, taken)
     # What is left was verified by nothing; stays that count for others say nothing of its pin.
-    return found | {key: _judge(fixes, each, taken) for key, each in waiting.items()}
+    return found | {key: _judge(seen[key], group, taken) for key, group in waiting.items()}
 
 
-def _judge(fixes: FixArray, planned: PlannedVisit, taken: Sequence[_Span]) -> Visit:
-    return verify_visit(
-        fixes,
-        planned.site,
-        planned.window,
-        kind=planned.kind,
-        policy=planned.policy,
-        taken=sorted(s for s, group in taken if group is None or group != planned.group),
-    )
+def _judge(seen: Surroundings, group: str | None, taken: Sequence[_Span]) -> Visit:
+    return conclude(seen, taken=sorted(s for s, of in taken if of is None or of != group))
 
 
 def _rank(key: str, visit: Visit) -> tuple[float, float, str]:

@@ -33,8 +33,8 @@ class Surroundings:
     Attributes
     ----------
     need_s : the stay that makes a visit.
-    taken : spans of stays that count for other visits.
     xy_m : ``(n, 2)`` of the trackpoints, metres east and north of the pin.
+    taken : spans of stays that count for other visits.
     """
 
     fixes: FixArray
@@ -42,10 +42,10 @@ class Surroundings:
     window: Window
     policy: Policy
     need_s: float
-    taken: Sequence[Seconds]
     track: Trackpoints
     stays: tuple[Staypoint, ...]
     xy_m: FloatArray
+    taken: Sequence[Seconds] = ()
 
     @classmethod
     def of(
@@ -56,7 +56,6 @@ class Surroundings:
         *,
         policy: Policy,
         need_s: float,
-        taken: Sequence[Seconds] = (),
     ) -> Self:
         """Look at the fixes of one person. O(n log n)."""
         brief = replace(
@@ -68,7 +67,7 @@ class Surroundings:
         plane = LocalPlane(site.lon_deg, site.lat_deg)
         xy = np.column_stack(plane.forward(track.fixes.lon_deg, track.fixes.lat_deg))
         stays = detect_staypoints(track, policy=brief)
-        return cls(fixes, site, window, policy, need_s, taken, track, stays, xy)
+        return cls(fixes, site, window, policy, need_s, track, stays, xy)
 
     @property
     def reach_m(self) -> float:

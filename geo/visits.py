@@ -1,7 +1,7 @@
 """Whether somebody was at a customer's site: from fixes, with the reasons."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -22,6 +22,8 @@ __all__ = [
     "Visit",
     "VisitType",
     "VisitVerdict",
+    "conclude",
+    "look_around",
     "verify_visit",
 ]
 
@@ -85,7 +87,6 @@ def verify_visit(
     *,
     kind: VisitType = VisitType.REGULAR,
     policy: Policy,
-    taken: Sequence[Seconds] = (),
 ) -> Visit:
     """Judge whether one person visited one site in a window of time.
 
@@ -102,29 +103,45 @@ def verify_visit(
     window : ``[start, end)``, usually the planned day.
     kind : decides the minimum stay.
     policy : thresholds.
-    taken : spans, epoch seconds, of stays that count for other visits of this person; see
-        `geo.rounds`.
 
     Returns
     -------
     Visit, a pure function of the set of fixes. O(n log n).
     """
+    return conclude(look_around(fixes, site, window, kind=kind, policy=policy))
+
+
+def look_around(
+    fixes: FixArray, site: Site, window: Window, *, kind: VisitType, policy: Policy
+) -> Surroundings:
+    """Find the stays that a visit is judged by, for `conclude`; parameters as `verify_visit`."""
     near = fixes.between(
         from_epoch_s(to_epoch_s(window.start) - MARGIN_S),
         from_epoch_s(to_epoch_s(window.end) + MARGIN_S),
     )
     need_s = policy.visit.dwell_s(kind.value)
-    seen = Surroundings.of(near, site, window, policy=policy, need_s=need_s, taken=taken)
+    return Surroundings.of(near, site, window, policy=policy, need_s=need_s)
+
+
+def conclude(seen: Surroundings, *, taken: Sequence[Seconds] = ()) -> Visit:
+    """Judge a visit by what was seen round its site.
+
+    Parameters
+    ----------
+    taken : spans, epoch seconds, of stays that count for other visits of this person; see
+        `geo.rounds`.
+    """
+    seen = replace(seen, taken=taken)
     stay, elsewhere = seen.stay(), seen.given_away()
-    if stay is not None and seen.overlap_s(stay) >= need_s:
+    if stay is not None and seen.overlap_s(stay) >= seen.need_s:
         return _answer(seen, VisitVerdict.VERIFIED, stay=stay, reasons=_remarks(seen, stay))
-    if seen.mocked_s() >= need_s:
+    if seen.mocked_s() >= seen.need_s:
         return _answer(seen, VisitVerdict.CONTRADICTED, reasons=("only_mock_fixes_at_site",))
-    if elsewhere is not None and seen.overlap_s(elsewhere) >= need_s:
+    if elsewhere is not None and seen.overlap_s(elsewhere) >= seen.need_s:
         return _answer(
             seen, VisitVerdict.PASSED_BY, stay=elsewhere, reasons=("stay_counts_for_another",)
         )
-    if seen.room_s() >= need_s:
+    if seen.room_s() >= seen.need_s:
         return _answer(
             seen,
             VisitVerdict.NOT_OBSERVABLE,
