@@ -13,14 +13,14 @@ NINE = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
 
 
 def draft(**changes: Any) -> VisitDraft:
-    given_ = {
+    usual: dict[str, Any] = {
         "employee_id": UUID(int=1),
         "site_id": UUID(int=2),
         "kind": VisitType.COLD,
         "starts_at": NINE,
         "ends_at": NINE + timedelta(hours=2),
     }
-    return VisitDraft(**(given_ | changes))
+    return VisitDraft(**(usual | changes))
 
 
 @pytest.mark.parametrize(
