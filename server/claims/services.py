@@ -40,7 +40,7 @@ def save_draft(
     zone: str,
     employee_id: UUID,
     document: Mapping[str, Any],
-    account_id: UUID,
+    account_id: UUID | None,
     claim_id: UUID | None = None,
     reference: str | None = None,
 ) -> UUID:
@@ -49,6 +49,7 @@ def save_draft(
     Parameters
     ----------
     document : as CLAIM.json; see `rules.read_facts`.
+    account_id : who writes it; None for a command.
     claim_id : a draft of the same person to replace; a new one when left out.
     reference : number of the claim in other books.
 
