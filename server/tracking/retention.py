@@ -6,6 +6,7 @@ Classes, counted from when something happened:
   quarantined messages, device events (a transition carries a position), last positions,
   whereabouts by the minute, and the places and trips of a day's outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
+- trials of other rules with what they found, 1 day;
 - findings with their versions and what people said of them, planned visits with their
   verdicts, and who asked where somebody was, 2 years; the places that answered, and where
   somebody stayed who was to visit a site, go with the positions.
@@ -26,6 +27,7 @@ from server.clock import Clock
 RAW_RETENTION: Final = timedelta(days=30)
 DERIVED_RETENTION: Final = timedelta(days=365)
 FINDING_RETENTION: Final = timedelta(days=730)
+TRIAL_RETENTION: Final = timedelta(days=1)
 # Dates begin up to 14 hours before UTC's, and shifts are reached into from before.
 _EARLIEST_DATE: Final = timedelta(hours=16)
 
@@ -48,6 +50,7 @@ class RetentionReport:
     carrier_requests: int = 0
     visit_places: int = 0
     visits: int = 0
+    what_ifs: int = 0
 
 
 def is_sealed(work_on: date, now: datetime) -> bool:
@@ -69,6 +72,7 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         "derived_on": (now - DERIVED_RETENTION).date(),
         "finding_on": (now - FINDING_RETENTION).date(),
         "finding_at": now - FINDING_RETENTION,
+        "trial_at": now - TRIAL_RETENTION,
     }
 
     def done(statement: str) -> int:
@@ -112,6 +116,8 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
             " AND d.place IS NOT NULL AND v.on_date < :raw_on"
         ),
         visits=_forget_visits(done),
+        # What they found goes with them.
+        what_ifs=done("DELETE FROM what_if_runs WHERE asked_at < :trial_at"),
     )
 
 

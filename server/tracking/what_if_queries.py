@@ -16,8 +16,9 @@ from server.db.collation import by_name
 from server.errors import NotFound
 from server.people.policy import was_in_scope
 from server.people.rules import Action, Principal
+from server.tracking.retention import TRIAL_RETENTION
 from server.tracking.what_if_models import WhatIfFlip, WhatIfRun
-from server.tracking.what_if_rules import FEW, KEPT_FOR, RunState, Trial
+from server.tracking.what_if_rules import FEW, RunState, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,7 @@ def _runs(
             units,
             and_(units.c.tenant_id == WhatIfRun.tenant_id, units.c.id == WhatIfRun.unit_id),
         )
-        .where(WhatIfRun.tenant_id == tenant_id, WhatIfRun.asked_at > now - KEPT_FOR, *where)
+        .where(WhatIfRun.tenant_id == tenant_id, WhatIfRun.asked_at > now - TRIAL_RETENTION, *where)
         .order_by(WhatIfRun.asked_at.desc(), WhatIfRun.id)
         # A process beside may have gone on since this session looked.
         .execution_options(populate_existing=True)

@@ -22,8 +22,6 @@ FAMILIES: Final = (PolicyKind.PRESENCE, PolicyKind.OFF_POST)
 """Families of thresholds that decide about absences."""
 MAX_DAYS: Final = 50_000
 """Person-days that one run may judge."""
-KEPT_FOR: Final = timedelta(days=1)
-"""A result is kept so long."""
 FEW: Final = 5
 """Sums over fewer people would tell of single ones; whoever may not see them gets none."""
 

@@ -27,6 +27,7 @@ from server.posts.queries import PolicyKind, get_post, policy_versions, post_his
 from server.posts.services import reshape_post, set_policy
 from server.tracking.engine import Engine
 from server.tracking.replayer import Replayer
+from server.tracking.retention import forget_past_retention
 from server.tracking.services import detect_presence_of_day
 from server.tracking.what_if import (
     GIVEN_UP,
@@ -425,6 +426,9 @@ def test_results_are_kept_for_a_day(house: House) -> None:
     house.clock.advance(timedelta(days=1, seconds=1))
     with pytest.raises(NotFound):
         house.view(north, run_id)
+    with house.company.owner.begin() as connection:
+        assert forget_past_retention(connection, house.clock).what_ifs == 1
+        assert not connection.scalar(text("SELECT count(*) FROM what_if_flips"))
 
 
 @pytest.mark.parametrize(
