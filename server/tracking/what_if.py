@@ -89,7 +89,7 @@ def ask_what_if(
 
     Returns
     -------
-    Id of the run. Three statements.
+    Id of the run. Six statements, however many days.
 
     Raises
     ------
@@ -303,7 +303,8 @@ def days_to_replay(
 
 def _freeze(session: Session, run: WhatIfRun, days: Select[UUID, date]) -> None:
     """Keep which days the run judges, and how many."""
-    chosen = days.subquery()
+    # One more than a run may have tells that there are more.
+    chosen = days.limit(MAX_DAYS + 1).subquery()
     own = select(
         literal(run.tenant_id, WhatIfDay.__table__.c.tenant_id.type),
         literal(run.id, WhatIfDay.__table__.c.run_id.type),

@@ -18,7 +18,7 @@ from server.tracking.facts import DayFacts
 from server.tracking.judgement import judge_day
 from server.tracking.retention import RAW_RETENTION, is_sealed
 
-FAMILIES: Final = (PolicyKind.PRESENCE, PolicyKind.OFF_POST)
+FAMILIES: Final = (PolicyKind.OFF_POST, PolicyKind.PRESENCE)
 """Families of thresholds that decide about absences."""
 MAX_DAYS: Final = 50_000
 """Person-days that one run may judge."""
