@@ -63,6 +63,8 @@ _BY_NAME: Final[Mapping[str, tuple[str, Number, Number]]] = {
     "detour_high": ("", 1, 10),
     # Of an accuracy, and so beyond one.
     "bead_noise_share": ("", 0, 100),
+    # Times the room that a measurement leaves.
+    "doubt_share": ("", 0, 100),
 }
 
 
