@@ -86,7 +86,7 @@ def test_a_rule_is_tried_followed_read_and_saved(
     page.locator("thead a").first.click()
     expect(page.locator("thead [aria-sort]")).to_have_count(1)
     page.locator("form[action$='/save'] button").click()
-    expect(page.locator(".timeline li")).to_have_count(1)
+    expect(page.locator(".timeline > li")).to_have_count(1)
     expect(page.locator(".timeline")).to_contain_text("1 小时 0 分")
     assert witness.errors == []
 
