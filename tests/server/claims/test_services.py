@@ -101,7 +101,8 @@ def test_an_honest_claim_is_supported_and_a_padded_one_is_over(office: Desk) -> 
     assert bad.row.verdict is ClaimVerdict.OVER
     assert bad.row.claimed_amount == Decimal("84.00")
     assert bad.row.suggested_amount is not None
-    assert Decimal("51.84") <= bad.row.suggested_amount < Decimal("65.00")
+    # The last twenty minutes of the span nobody saw; they have room for some kilometres.
+    assert Decimal("51.84") <= bad.row.suggested_amount < Decimal("70.00")
     assert bad.row.at_stake == bad.row.claimed_amount - bad.row.suggested_amount
     (line,) = bad.checks[0].lines
     evidence = line["evidence"]
