@@ -1,12 +1,13 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.fix import Fix, FixArray
-from geo.forgery import Sign, Suspicion, find_forgery
+from geo.forgery import Beside, Sign, Suspicion, find_forgery
 from geo.policy import ForgeryPolicy
 from tests.geo.scenes import fix, stay, walk
 
@@ -18,13 +19,13 @@ def look(
     *,
     earlier: list[Fix] | None = None,
     other: list[Fix] | None = None,
-    cells: int = 0,
+    beside: Beside | None = None,
 ) -> Suspicion:
     return find_forgery(
         FixArray.from_fixes(fixes),
         earlier={} if earlier is None else {"2026-11-17": FixArray.from_fixes(earlier)},
         others={} if other is None else {"somebody": FixArray.from_fixes(other)},
-        impossible_cells=cells,
+        beside=beside,
         policy=ForgeryPolicy(),
     )
 
@@ -75,22 +76,101 @@ def test_one_position_to_the_last_digit_is_no_measurement() -> None:
 def test_an_older_day_again_is_a_replay() -> None:
     found = look(later(DAY, 1), earlier=DAY)
     assert signs(found) == [Sign.REPLAY]
-    assert found.signals[0].figures == {"same_share": 1.0, "day": "2026-11-17"}
+    assert found.signals[0].figures["same_share"] == 1.0
+    assert found.signals[0].figures["day"] == "2026-11-17"
+    assert found.signals[0].figures["shift_s"] == 86_400.0
     fresh = [*stay(0, 60, seed=2), *stay(90, 180, east_m=9_000, seed=2)]
     assert signs(look(fresh, earlier=DAY)) == []
 
 
-def test_two_phones_that_go_together_are_noted_but_ask_for_nobody() -> None:
-    beside = [replace(f, key=f"{f.key}b") for f in DAY]
-    found = look(DAY, other=beside)
+def drifting(seed: int, *, own_m: float = 0.0, own_seed: int = 0) -> list[Fix]:
+    """Stand at one place for four hours, with errors that forget within some minutes."""
+    errors, own = np.random.default_rng(seed), np.random.default_rng(own_seed)
+    east = north = 0.0
+    fixes = []
+    for k in range(480):
+        east, north = (0.9 * v + 4.0 * errors.standard_normal() for v in (east, north))
+        e, n = own.normal(0.0, own_m, 2) if own_m else (0.0, 0.0)
+        fixes.append(fix(0.5 * k, east + e, north + n, accuracy_m=9.0))
+    return fixes
+
+
+def test_a_shaken_copy_of_hours_at_one_place_is_a_replay_and_another_day_there_is_none() -> None:
+    copy = later(drifting(1, own_m=2.0), 1)
+    [found] = look(copy, earlier=drifting(1)).signals
+    assert found.sign is Sign.REPLAY
+    assert found.figures["same_share"] < 0.1
+    assert found.figures["error_rho"] > ForgeryPolicy().replay_error_share
+    assert signs(look(later(drifting(2), 1), earlier=drifting(1))) == []
+
+
+def test_a_shaken_copy_keeps_the_rhythm_of_its_fixes() -> None:
+    dice = np.random.default_rng(5)
+    at_min = np.cumsum(dice.uniform(0.5, 2.0, 120))
+    older = [fix(float(at), 30.0 * k) for k, at in enumerate(at_min)]
+    shaken = [
+        replace(f, lon_deg=f.lon_deg + 0.01 * dice.standard_normal()) for f in later(older, 3)
+    ]
+    [found] = look(shaken, earlier=older).signals
+    assert (found.sign, found.figures["rhythm_share"]) == (Sign.REPLAY, 1.0)
+
+
+def test_two_phones_in_one_pocket_err_together_and_colleagues_do_not() -> None:
+    found = look(drifting(1, own_m=1.0, own_seed=1), other=drifting(1, own_m=1.0, own_seed=2))
     assert signs(found) == [Sign.TWIN]
-    assert not found.for_review
+    assert found.for_review
+    assert signs(look(drifting(1), other=drifting(2))) == []
     assert signs(look(DAY, other=stay(0, 180))) == []
 
 
+def test_a_jump_that_lasts_is_an_acceleration_and_a_reflection_is_none() -> None:
+    def walk_to(*places: float) -> list[Fix]:
+        return [fix(k / 12, east, accuracy_m=4.0) for k, east in enumerate(places)]
+
+    calm = [float(k) for k in range(40)]
+    lasting = walk_to(*calm, *(400.0 + k for k in range(40)))
+    assert signs(look(lasting)) == [Sign.ACCELERATION]
+    assert not look(lasting).for_review
+    assert signs(look(walk_to(*calm, 420.0, 90.0, *(40.0 + k for k in range(40))))) == []
+
+
+def test_a_line_without_any_noise_was_drawn() -> None:
+    drawn = [fix(k / 6, 25.0 * k, accuracy_m=5.0) for k in range(60)]
+    assert signs(look(drawn)) == [Sign.SMOOTH]
+    assert not look(drawn).for_review
+    dice = np.random.default_rng(3)
+    real = [fix(k / 6, 25.0 * k, dice.normal(0.0, 0.5), accuracy_m=5.0) for k in range(60)]
+    assert signs(look(real)) == []
+
+
 def test_cells_that_contradict_are_counted() -> None:
-    assert signs(look(DAY, cells=5)) == [Sign.CELL_MISMATCH]
-    assert signs(look(DAY, cells=1)) == []
+    found = look(
+        DAY, beside=Beside(checked_cells=9, impossible_cells=5, strained_cells=1, farthest_m=8e4)
+    )
+    assert signs(found) == [Sign.CELL_MISMATCH]
+    assert found.for_review
+    assert found.signals[0].figures == {
+        "impossible": 5,
+        "strained": 1,
+        "checked": 9,
+        "farthest_m": 80_000.0,
+    }
+    assert signs(look(DAY, beside=Beside(impossible_cells=1))) == []
+
+
+def test_a_clock_is_wrong_when_everything_is_late_alike_or_too_early() -> None:
+    assert signs(look(DAY, beside=Beside(delays_s=(7_200.0, 7_203.0)))) == [Sign.CLOCK]
+    assert signs(look(DAY, beside=Beside(refused_ahead=12))) == [Sign.CLOCK]
+    backlog = Beside(delays_s=(600.0, 7_200.0), refused_ahead=1)
+    assert signs(look(DAY, beside=backlog)) == []
+    assert signs(look(DAY, beside=Beside(delays_s=(0.4, 3.0)))) == []
+
+
+def test_evidence_says_what_would_have_changed_it() -> None:
+    found = look([*DAY[:50], *(replace(f, mock=True) for f in DAY[50:60]), *DAY[60:]])
+    [one] = found.evidence.would_change
+    assert one == {"if": "sign_below", "sign": "mock", "figure": "fixes", "limit": 1, "actual": 10}
+    assert found.evidence.figures["signs"]["mock"]["from"] < "2026-11-19"
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
