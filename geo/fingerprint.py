@@ -90,9 +90,7 @@ def _moments(gps: FixArray) -> _Hashes:
         np.ceil(gps.epoch_s[0] / _MARK_S) * _MARK_S, gps.epoch_s[-1], _MARK_S, dtype=np.float64
     )
     lon, lat = (
-        np.interp(
-            np.stack((at, at - _MARK_S / 2, at + _MARK_S / 2)), gps.epoch_s, column
-        )
+        np.interp(np.stack((at, at - _MARK_S / 2, at + _MARK_S / 2)), gps.epoch_s, column)
         for column in (gps.lon_deg, gps.lat_deg)
     )
     after = np.clip(np.searchsorted(gps.epoch_s, at), 1, len(gps) - 1)

@@ -114,6 +114,18 @@ def find_forgery(
             },
             figures={"score": score, "signs": {s.sign.value: _told(s) for s in signals}},
             reasons=tuple(s.sign.value for s in signals),
+            would_change=tuple(
+                {
+                    "if": "sign_below",
+                    "sign": s.sign.value,
+                    "figure": figure,
+                    "limit": limit,
+                    "actual": s.figures[figure],
+                }
+                for s in signals
+                for figure, limit in s.limits.items()
+                if s.figures.get(figure, limit - 1.0) >= limit
+            ),
         ),
     )
 
@@ -150,7 +162,6 @@ def _replay(
         Sign.REPLAY,
         policy.replay_share,
         today,
-        np.arange(len(today)),
         {"day": name, **_figures(alike)},
         {
             "same_share": policy.replay_same_share,
@@ -164,6 +175,10 @@ def _replay(
 def _copied(alike: Likeness, today: FixArray, policy: ForgeryPolicy) -> float | None:
     """How surely one day is a copy of the other, None for not at all."""
     places = alike.same_share * len(today)
+    # People of one routine may be under way together with themselves; they never err alike.
+    others_errors = (
+        alike.still_s >= policy.twin_still_s and alike.error_rho < policy.replay_error_share
+    )
     found = [
         (places >= policy.replay_fixes, alike.same_share, policy.replay_same_share),
         (
@@ -172,7 +187,7 @@ def _copied(alike: Likeness, today: FixArray, policy: ForgeryPolicy) -> float | 
             policy.replay_rhythm_share,
         ),
         (
-            alike.moving >= policy.replay_moving_fixes,
+            alike.moving >= policy.replay_moving_fixes and not others_errors,
             alike.moving_near_share,
             policy.replay_moving_share,
         ),
@@ -208,7 +223,6 @@ def _twin(fixes: FixArray, others: Mapping[str, FixArray], policy: ForgeryPolicy
         Sign.TWIN,
         policy.twin_share,
         today,
-        np.arange(len(today)),
         {"other": name, **_figures(alike)},
         {"near_share": policy.twin_near_share, "error_rho": policy.twin_error_share},
     )
@@ -222,7 +236,7 @@ def _figures(alike: Likeness) -> dict[str, Any]:
 
 
 def _clock(beside: Beside, policy: ForgeryPolicy) -> Signal | None:
-    """Times that had not come yet, or fixes that are all equally late: a clock set wrong."""
+    """Find times that had not come yet, or fixes that are all equally late: a clock set wrong."""
     figures: dict[str, Any] = {}
     if beside.refused_ahead >= policy.stretch_fixes:
         figures["refused_ahead"] = beside.refused_ahead
@@ -240,12 +254,12 @@ def _cells(beside: Beside, policy: ForgeryPolicy) -> Signal | None:
     """Cells heard at the same moment that cannot be heard there."""
     if beside.impossible_cells < policy.stretch_fixes:
         return None
-    figures = {
+    figures: dict[str, Any] = {
         "impossible": beside.impossible_cells,
         "strained": beside.strained_cells,
         "checked": beside.checked_cells,
     }
     if beside.farthest_m is not None:
-        figures["farthest_m"] = round(beside.farthest_m, 1)  # type: ignore[assignment]
+        figures["farthest_m"] = round(beside.farthest_m, 1)
     limits = {"impossible": float(policy.stretch_fixes)}
     return Signal(Sign.CELL_MISMATCH, policy.cell_share, figures, limits)

@@ -66,23 +66,20 @@ def measured(fixes: FixArray, policy: ForgeryPolicy) -> FixArray:
 def signal(
     sign: Sign,
     score: float,
-    fixes: FixArray,
-    where: BoolArray | IntArray,
+    shown_by: FixArray,
     figures: Mapping[str, Any],
     limits: Mapping[str, float],
 ) -> Signal:
-    """Make a signal that the fixes at `where` show."""
-    index = np.flatnonzero(where) if where.dtype == np.bool_ else where
-    if not len(index):
+    """Make a signal of the fixes that show it, in time order."""
+    if not len(shown_by):
         return Signal(sign, score, figures, limits)
-    first, last = int(index[0]), int(index[-1])
     return Signal(
         sign,
         score,
         figures,
         limits,
-        (float(fixes.epoch_s[first]), float(fixes.epoch_s[last])),
-        (str(fixes.keys[first]), str(fixes.keys[last])),
+        (float(shown_by.epoch_s[0]), float(shown_by.epoch_s[-1])),
+        (str(shown_by.keys[0]), str(shown_by.keys[-1])),
     )
 
 
@@ -92,7 +89,7 @@ def mock(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
     if not flagged.any():
         return None
     figures = {"fixes": int(flagged.sum())}
-    return signal(Sign.MOCK, policy.mock_share, fixes, flagged, figures, {"fixes": 1})
+    return signal(Sign.MOCK, policy.mock_share, fixes.take(flagged), figures, {"fixes": 1})
 
 
 def teleport(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
@@ -107,16 +104,13 @@ def teleport(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
     cuts = np.flatnonzero((speed > policy.teleport_mps) & (net > policy.teleport_m))
     bounds = np.concatenate(([0], cuts + 1, [len(kept)]))
     long = np.diff(bounds) >= policy.stretch_fixes
-    real = np.array(
-        [int(c) for k, c in enumerate(cuts) if long[k] and long[k + 1]], dtype=np.int64
-    )
+    real = np.array([int(c) for k, c in enumerate(cuts) if long[k] and long[k + 1]], dtype=np.int64)
     if not len(real):
         return None
     return signal(
         Sign.TELEPORT,
         policy.teleport_share,
-        kept,
-        np.concatenate((real[:1], real[-1:] + 1)),
+        kept.take(np.concatenate((real[:1], real[-1:] + 1))),
         {
             "jumps": len(real),
             "fastest_mps": round(float(speed[real].max()), 1),
@@ -127,7 +121,7 @@ def teleport(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
 
 
 def acceleration(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
-    """Changes of speed between neighbouring fixes that no vehicle makes, twice or more."""
+    """Find changes of speed between neighbouring fixes that no vehicle makes, twice or more."""
     gps = measured(fixes, policy)
     if len(gps) < policy.stretch_fixes:
         return None
@@ -146,7 +140,7 @@ def acceleration(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
     figures = {"pairs": len(hard), "hardest_mps2": round(float(change[hard].max()), 1)}
     limits = {"hardest_mps2": policy.acceleration_mps2}
     return signal(
-        Sign.ACCELERATION, policy.acceleration_share, kept, hard + 1, figures, limits
+        Sign.ACCELERATION, policy.acceleration_share, kept.take(hard + 1), figures, limits
     )
 
 
@@ -172,7 +166,7 @@ def frozen(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
         return None
     where = np.arange(run[0], run[1] + 1)
     limits = {"fixes": policy.frozen_fixes}
-    return signal(Sign.FROZEN, policy.frozen_share, gps, where, {"fixes": len(where)}, limits)
+    return signal(Sign.FROZEN, policy.frozen_share, gps.take(where), {"fixes": len(where)}, limits)
 
 
 def constant(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
@@ -185,11 +179,13 @@ def constant(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
         return None
     where = np.arange(run[0], run[1] + 1)
     limits = {"fixes": policy.constant_fixes}
-    return signal(Sign.CONSTANT, policy.constant_share, gps, where, {"fixes": len(where)}, limits)
+    return signal(
+        Sign.CONSTANT, policy.constant_share, gps.take(where), {"fixes": len(where)}, limits
+    )
 
 
 def smooth(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
-    """Fixes that lie on a line to the decimetre over a long way: drawn rather than measured."""
+    """Find fixes that lie on a line to the decimetre over a long way: drawn, not measured."""
     gps = measured(fixes, policy)
     east = _METRES_A_DEG * np.cos(np.radians(gps.lat_deg))
     step = np.stack(
@@ -209,7 +205,7 @@ def smooth(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
     figures = {"aside_m": round(middle_m, 3), "way_m": round(way_m, 1)}
     where = np.flatnonzero(under_way) + 1
     limits = {"aside_m": policy.smooth_m}
-    return signal(Sign.SMOOTH, policy.smooth_share, gps, where, figures, limits)
+    return signal(Sign.SMOOTH, policy.smooth_share, gps.take(where), figures, limits)
 
 
 def _without_strays(

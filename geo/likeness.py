@@ -83,7 +83,7 @@ def compare(
     near = apart <= near_m
     here = _metres(fixes.lon_deg, fixes.lat_deg, fixes)
     moving = paired & _moving(at, here, policy)
-    still_s, rho = _errors(fixes, other, there, paired, policy)
+    still_s, rho = _errors(fixes, other, there, _paired(at, there, policy.still_pair_s), policy)
     return Likeness(
         shift_s=shift_s,
         same_share=same,

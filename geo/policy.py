@@ -322,7 +322,9 @@ class ForgeryPolicy:
     twin_still_s: float = 1_200.0
     """... when they stood still together for so long."""
     pair_s: float = 5.0
-    """Fixes of two days are compared when they are this near in time."""
+    """Places of two days are compared where both have fixes this near in time ..."""
+    still_pair_s: float = 20.0
+    """... and errors, of who stands still, this near."""
     way_s: float = 60.0
     way_m: float = 150.0
     """Under way is who gets this far within `way_s` to either side."""

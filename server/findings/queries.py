@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from server.db import tables
 from server.errors import NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
-from server.findings.rules import ChangeKind, FindingKind, FindingState, ReviewAction
+from server.findings.rules import REMARKS, ChangeKind, FindingKind, FindingState, ReviewAction
 from server.findings.store import Scope
 from server.findings.versions import Difference, Said, Version, versions_of
 from server.people.policy import was_in_scope
@@ -40,6 +40,8 @@ __all__ = [
     "findings_of_person",
     "get_finding",
     "list_findings",
+    "own_signs",
+    "signs_in_scope",
 ]
 
 MAX_LIMIT = 500
@@ -51,6 +53,8 @@ class ReviewState(StrEnum):
     PENDING = "pending"
     ACKNOWLEDGED = "acknowledged"
     FALSE_ALARM = "false_alarm"
+    EXPLAINED = "explained"
+    NEEDS_TALK = "needs_talk"
 
 
 class FindingSort(StrEnum):
@@ -157,7 +161,28 @@ class FindingDetail:
 
 
 def findings_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
-    """Return which findings `action` is open to: membership counts on each one's work date."""
+    """Return which findings `action` is open to: membership counts on each one's work date.
+
+    Signs are never among them, see `signs_in_scope`.
+    """
+    return and_(_in_reach(principal, action, now), Finding.kind != FindingKind.SIGNS)
+
+
+def signs_in_scope(principal: Principal, *, now: datetime) -> Scope:
+    """Return the signs a principal may look at and judge: of other people, never their own."""
+    return and_(
+        _in_reach(principal, Action.REVIEW_FINDING, now),
+        Finding.kind == FindingKind.SIGNS,
+        Finding.employee_id != principal.employee_id if principal.employee_id else true(),
+    )
+
+
+def own_signs(employee_id: UUID) -> Scope:
+    """Return the signs of one person, for that person."""
+    return and_(Finding.employee_id == employee_id, Finding.kind == FindingKind.SIGNS)
+
+
+def _in_reach(principal: Principal, action: Action, now: datetime) -> ColumnElement[bool]:
     return was_in_scope(
         principal,
         action,
@@ -269,7 +294,7 @@ def _verdict() -> ColumnElement[str | None]:
         .where(
             Review.tenant_id == Finding.tenant_id,
             Review.finding_id == Finding.id,
-            Review.action != ReviewAction.NOTE,
+            Review.action.not_in(REMARKS),
         )
         .order_by(Review.at.desc(), Review.id.desc())
         .limit(1)
@@ -343,6 +368,8 @@ _ACTION_OF = {
     ReviewState.PENDING: "",
     ReviewState.ACKNOWLEDGED: ReviewAction.ACKNOWLEDGE.value,
     ReviewState.FALSE_ALARM: ReviewAction.FALSE_ALARM.value,
+    ReviewState.EXPLAINED: ReviewAction.EXPLAINED.value,
+    ReviewState.NEEDS_TALK: ReviewAction.NEEDS_TALK.value,
 }
 _STATE_OF = {action: state for state, action in _ACTION_OF.items()}
 

@@ -15,6 +15,7 @@ class FindingKind(StrEnum):
 
     OFF_POST = "off_post"
     GAP = "gap"
+    SIGNS = "signs"
 
 
 class FindingState(StrEnum):
@@ -26,11 +27,37 @@ class FindingState(StrEnum):
 
 
 class ReviewAction(StrEnum):
-    """What a person said of a finding."""
+    """What a person said of a finding; an answer is the word of the person concerned."""
 
     ACKNOWLEDGE = "acknowledge"
     FALSE_ALARM = "false_alarm"
     NOTE = "note"
+    EXPLAINED = "explained"
+    NEEDS_TALK = "needs_talk"
+    ANSWER = "answer"
+
+
+PLAIN_KINDS: Final = tuple(kind for kind in FindingKind if kind is not FindingKind.SIGNS)
+"""Shown beside a day and among alerts. Signs are for those who ask for them by name."""
+
+REMARKS: Final = frozenset({ReviewAction.NOTE, ReviewAction.ANSWER})
+"""Words that settle nothing."""
+
+_VERDICTS: Final = {
+    FindingKind.SIGNS: {
+        ReviewAction.EXPLAINED,
+        ReviewAction.NEEDS_TALK,
+        ReviewAction.FALSE_ALARM,
+    }
+}
+_USUAL_VERDICTS: Final = {ReviewAction.ACKNOWLEDGE, ReviewAction.FALSE_ALARM}
+
+
+def can_be_said(action: ReviewAction, of: FindingKind) -> bool:
+    """Tell whether a word makes sense of a kind of finding."""
+    if action is ReviewAction.ANSWER:
+        return of is FindingKind.SIGNS
+    return action is ReviewAction.NOTE or action in _VERDICTS.get(of, _USUAL_VERDICTS)
 
 
 class ChangeKind(StrEnum):

@@ -1,6 +1,6 @@
 """Use cases on findings: keep them in step with the facts, and take people's word on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +14,8 @@ from server.errors import Conflict, InvalidInput, NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
 from server.findings.rules import (
+    PLAIN_KINDS,
+    REMARKS,
     Change,
     ChangeKind,
     DayKey,
@@ -21,6 +23,7 @@ from server.findings.rules import (
     FindingKind,
     FindingState,
     ReviewAction,
+    can_be_said,
     identify,
     plan_changes,
 )
@@ -65,9 +68,16 @@ class SyncedFindings:
 
 
 def sync_findings(
-    session: Session, clock: Clock, *, days: Sequence[DayKey], drafts: Sequence[FindingDraft]
+    session: Session,
+    clock: Clock,
+    *,
+    days: Sequence[DayKey],
+    drafts: Sequence[FindingDraft],
+    kinds: Collection[FindingKind] = PLAIN_KINDS,
 ) -> SyncedFindings:
     """Make the findings of some person-days say exactly what the facts say.
+
+    Only findings of `kinds` are compared: signs are judged by another worker, at another time.
 
     Raises new ones, closes what ended, revises what changed and retracts what the facts no
     longer support. A finding whose span moved stays itself, with its reviews, and one that
@@ -79,7 +89,7 @@ def sync_findings(
     Changes, and which finding each draft is. Four statements at most, whatever the number
     of days. What a change replaces is kept (`finding_revisions`).
     """
-    standing = store.load_standing(session, days)
+    standing = store.load_standing(session, days, kinds)
     changes = plan_changes(standing, drafts)
     store.write_changes(session, changes, at=clock.now())
     gone = [c for c in changes if c.kind is ChangeKind.RETRACTED]
@@ -115,7 +125,8 @@ def review_finding(
     Raises
     ------
     NotFound : no such finding, or outside the scope: the same answer.
-    InvalidInput : `reason_missing`, `reason_too_long`.
+    InvalidInput : `reason_missing`, `reason_too_long`, `bad_action` for a word that makes no
+        sense of this kind of finding.
     Conflict : `already_reviewed` when the newest verdict is the same, `finding_retracted`
         when there is nothing left to judge.
     """
@@ -126,14 +137,18 @@ def review_finding(
         raise InvalidInput("reason_too_long", fields={"reason": "reason_too_long"})
     # Two people who press at once are two reviews of the same kind: the second is refused.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(finding_id), 0))))
-    query = select(Finding.state).where(Finding.tenant_id == tenant_id, Finding.id == finding_id)
+    query = select(Finding.state, Finding.kind).where(
+        Finding.tenant_id == tenant_id, Finding.id == finding_id
+    )
     if scope is not None:
         query = query.where(store.within(scope))
-    state = session.scalar(query)
-    if state is None:
+    found = session.execute(query).one_or_none()
+    if found is None:
         raise NotFound("finding_not_found")
-    if action is not ReviewAction.NOTE:
-        if state is FindingState.RETRACTED:
+    if not can_be_said(action, found.kind):
+        raise InvalidInput("bad_action", fields={"action": "bad_action"})
+    if action not in REMARKS:
+        if found.state is FindingState.RETRACTED:
             raise Conflict("finding_retracted")
         if _verdict(session, tenant_id=tenant_id, finding_id=finding_id) is action:
             raise Conflict("already_reviewed")
@@ -158,7 +173,7 @@ def _verdict(session: Session, *, tenant_id: int, finding_id: UUID) -> ReviewAct
         .where(
             Review.tenant_id == tenant_id,
             Review.finding_id == finding_id,
-            Review.action != ReviewAction.NOTE,
+            Review.action.not_in(REMARKS),
         )
         .order_by(Review.at.desc(), Review.id.desc())
         .limit(1)

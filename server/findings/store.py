@@ -1,7 +1,7 @@
 """Loading and saving of findings; nothing here commits."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from server.findings.models import Finding, FindingRevision
-from server.findings.rules import Change, ChangeKind, DayKey, FindingState, Standing
+from server.findings.rules import Change, ChangeKind, DayKey, FindingKind, FindingState, Standing
 from server.findings.versions import Said
 
 Scope = Select[UUID] | ColumnElement[bool]
@@ -34,12 +34,16 @@ def within(scope: Scope) -> ColumnElement[bool]:
     return scope if isinstance(scope, ColumnElement) else Finding.employee_id.in_(scope)
 
 
-def load_standing(session: Session, days: Sequence[DayKey]) -> list[Standing]:
-    """Return every finding of person-days, retracted ones included. One statement."""
+def load_standing(
+    session: Session, days: Sequence[DayKey], kinds: Collection[FindingKind]
+) -> list[Standing]:
+    """Return every finding of person-days of some kinds, retracted ones included. One statement."""
     if not days:
         return []
     keys = tuple_(Finding.tenant_id, Finding.employee_id, Finding.work_on)
-    rows = session.scalars(select(Finding).where(keys.in_([tuple(day) for day in days])))
+    rows = session.scalars(
+        select(Finding).where(keys.in_([tuple(day) for day in days]), Finding.kind.in_(kinds))
+    )
     return [
         Standing(
             id=row.id,

@@ -14,6 +14,7 @@ from server.tracking import distribution_models as distribution
 from server.tracking import locate_models as locating
 from server.tracking import models as tracking
 from server.tracking import radio_models as radio
+from server.tracking import signs_models as signs
 from server.tracking import what_if_models as what_if
 from server.visits import models as visits
 
@@ -30,6 +31,7 @@ __all__ = [
     "people",
     "posts",
     "radio",
+    "signs",
     "sites",
     "tracking",
     "visits",

@@ -110,6 +110,7 @@ class RosterEntry(Base):
             where=text("cancelled_at IS NULL"),
         ),
         Index("ix_roster_entries_starts", "tenant_id", "starts_at"),
+        Index("ix_roster_entries_post", "tenant_id", "post_id", "on_date"),
         Index("ix_roster_entries_employee", "tenant_id", "employee_id", "on_date"),
     )
 

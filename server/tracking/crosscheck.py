@@ -13,13 +13,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from geo.cell_check import CellCheck, judge_gps_against_cells
+from geo.cell_check import CellCheck, CellVerdict, judge_gps_against_cells
 from geo.cells import CellSeen
 from geo.fix import Source, from_epoch_s, to_epoch_s
 from server.cells.queries import Known, cells_version, look_up
 from server.cells.rules import seen_cells
 from server.clock import Clock
 from server.db.geometry import lat_sql, lon_sql
+from server.tracking.signs_store import queue_signs_at
 
 BATCH: Final = 500
 AGAIN_FOR: Final = timedelta(days=7)
@@ -27,7 +28,8 @@ AGAIN_FOR: Final = timedelta(days=7)
 _MEASURED: Final = frozenset({Source.GPS.value, Source.WIFI.value})
 _CLAIM: Final = text(
     f"""
-    SELECT r.tenant_id, r.device_id, r.fixed_at, r.msg_key, r.cells, f.source, f.accuracy_m,
+    SELECT r.tenant_id, r.device_id, r.employee_id, r.fixed_at, r.msg_key, r.cells,
+        f.source, f.accuracy_m,
         {lon_sql("f.position")} AS lon_deg, {lat_sql("f.position")} AS lat_deg
     FROM radio_reports r LEFT JOIN fixes f ON f.tenant_id = r.tenant_id
         AND f.device_id = r.device_id AND f.fixed_at = r.fixed_at AND f.msg_key = r.msg_key
@@ -59,6 +61,7 @@ class _Report:
 
     tenant_id: int
     device_id: UUID
+    employee_id: UUID
     fixed_at: datetime
     msg_key: int
     cells: list[dict[str, Any]]
@@ -81,7 +84,8 @@ def check_positions(session: Session, clock: Clock, *, limit: int = BATCH) -> in
 
     Returns
     -------
-    How many reports were looked at; 0 when none waits. Two statements and one a tenant.
+    How many reports were looked at; 0 when none waits. Two statements, one a tenant, and one
+    more when anything is impossible.
     """
     rows = session.execute(_CLAIM, {"limit": limit}).mappings()
     reports = [_Report(**row) for row in rows]
@@ -103,6 +107,15 @@ def check_positions(session: Session, clock: Clock, *, limit: int = BATCH) -> in
             "verdicts": [_verdict(check) for check in checks],
             "details": [_detail(check) for check in checks],
         },
+    )
+    # A day that was judged before its cells were compared is judged again.
+    queue_signs_at(
+        session,
+        [
+            (r.tenant_id, r.employee_id, r.fixed_at)
+            for r, check in zip(reports, checks, strict=True)
+            if check is not None and check.verdict is CellVerdict.IMPOSSIBLE
+        ],
     )
     return len(reports)
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from geo.fix import SOURCES, FixArray, QualityFlag
 from server.db.tables import employees, posts, roster_entries
 from server.findings.queries import FindingFilter, FindingRow, FindingSort, list_findings
-from server.findings.rules import DayKey, FindingKind, FindingState
+from server.findings.rules import PLAIN_KINDS, DayKey, FindingState
 from server.posts.queries import DutyWindow, ExcusalView, windows_of_day
 from server.posts.queries import excusals_between as _excusals_between
 from server.tracking.facts import load_fixes
@@ -278,7 +278,7 @@ def _presence(
 
 def _findings(session: Session, employee_id: UUID, work_on: date) -> list[FindingRow]:
     wanted = FindingFilter(
-        kinds=tuple(FindingKind),
+        kinds=PLAIN_KINDS,
         states=(FindingState.OPEN, FindingState.CLOSED),
         employee_id=employee_id,
         first_on=work_on,

@@ -27,6 +27,7 @@ from server.tracking.locate_carriers import carrier_asker
 from server.tracking.locator import Locator
 from server.tracking.replayer import Replayer
 from server.tracking.resolver import Resolver
+from server.tracking.signs_worker import SignsWorker
 
 _log = logging.getLogger(__name__)
 
@@ -86,9 +87,9 @@ def run(
         signal.signal(number, end)
     database = make_engine(
         settings.database_url,
-        # The worker, the locator, the resolver, the replayer, those beside, and what carriers
-        # answer; two that work beside rarely need their connection at once.
-        pool_size=5 + _CARRIERS_AT_ONCE,
+        # The worker, the locator, the resolver, the replayer, signs, those beside, and what
+        # carriers answer; two that work beside rarely need their connection at once.
+        pool_size=6 + _CARRIERS_AT_ONCE,
         statement_timeout_s=120.0,
         application_name="outpost-engine",
     )
@@ -105,7 +106,13 @@ def run(
     )
     resolver = Resolver(desk, LivePublisher(redis))
     others = beside(sessions, clock) if beside is not None else Beside()
-    workers: list[Worker] = [locator, resolver, Replayer(sessions, clock), *others.workers]
+    workers: list[Worker] = [
+        locator,
+        resolver,
+        Replayer(sessions, clock),
+        SignsWorker(sessions, clock),
+        *others.workers,
+    ]
     try:
         for each in workers:
             each.start()

@@ -3,8 +3,9 @@
 Classes, counted from when something happened:
 
 - positions as measured, 30 days: fixes (dropped by week, `server.tracking.partitions`),
-  quarantined messages, device events (a transition carries a position), last positions,
-  whereabouts by the minute, and the places and trips of a day's outline;
+  fingerprints and signs of days, quarantined messages, device events (a transition carries a
+  position), last positions, whereabouts by the minute, and the places and trips of a day's
+  outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
 - trials of other rules with what they found, 1 day;
 - findings with their versions and what people said of them, planned visits with their
@@ -51,6 +52,7 @@ class RetentionReport:
     visit_places: int = 0
     visits: int = 0
     what_ifs: int = 0
+    signs: int = 0
 
 
 def is_sealed(work_on: date, now: datetime) -> bool:
@@ -118,6 +120,7 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         visits=_forget_visits(done),
         # What they found goes with them.
         what_ifs=done("DELETE FROM what_if_runs WHERE asked_at < :trial_at"),
+        signs=done("DELETE FROM day_signs WHERE work_on < :raw_on"),
     )
 
 

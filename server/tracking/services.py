@@ -21,6 +21,7 @@ from server.tracking.recording import record_fixes
 from server.tracking.retention import is_sealed
 from server.tracking.rules import LiveStatus
 from server.tracking.settled import leave_settled
+from server.tracking.signs_store import queue_signs
 from server.tracking.whereabouts import replace_whereabouts, whereabouts_of
 
 __all__ = [
@@ -96,6 +97,7 @@ def detect_presence_of_days(session: Session, clock: Clock, *, days: Sequence[Da
         session, clock, days=days, drafts=[draft for v in verdicts for draft in v.drafts]
     )
     verdicts = [_under_its_id(verdict, synced.ids) for verdict in verdicts]
+    queue_signs(session, [verdict.key for verdict in verdicts if verdict.final])
     shown = derived.load_shown(session, days)
     derived.hide_days(session, [v.key for v in verdicts if v.current is None])
     derived.show_current(

@@ -9,9 +9,18 @@ from hypothesis import strategies as st
 from geo.fix import Fix, FixArray
 from geo.forgery import Beside, Sign, Suspicion, find_forgery
 from geo.policy import ForgeryPolicy
-from tests.geo.scenes import fix, stay, walk
+from tests.geo.scenes import fix, stay
 
-DAY = [*stay(0, 60), *walk(60, 90, 0, 9_000), *stay(90, 180, east_m=9_000)]
+
+def going(start_min: int, end_min: int, east_m: float) -> list[Fix]:
+    """Go east so many metres as a receiver sees it: a little beside the line."""
+    count = end_min - start_min
+    return [
+        fix(float(start_min + k), east_m * k / count, 3.0 * ((7 * k) % 5 - 2)) for k in range(count)
+    ]
+
+
+DAY = [*stay(0, 60), *going(60, 90, 9_000), *stay(90, 180, east_m=9_000)]
 
 
 def look(
@@ -62,7 +71,7 @@ def test_one_stray_fix_is_an_error_and_a_stretch_elsewhere_is_not() -> None:
 
 
 def test_a_fast_train_is_no_teleport() -> None:
-    train = walk(0, 60, 0, 80.0 * 3_600)
+    train = going(0, 60, 80.0 * 3_600)
     assert signs(look([*train, *stay(60, 90, east_m=80.0 * 3_600)])) == []
 
 
@@ -107,7 +116,7 @@ def test_a_shaken_copy_of_hours_at_one_place_is_a_replay_and_another_day_there_i
 def test_a_shaken_copy_keeps_the_rhythm_of_its_fixes() -> None:
     dice = np.random.default_rng(5)
     at_min = np.cumsum(dice.uniform(0.5, 2.0, 120))
-    older = [fix(float(at), 30.0 * k) for k, at in enumerate(at_min)]
+    older = [fix(float(at), 30.0 * k, 9.0 * (k % 3)) for k, at in enumerate(at_min)]
     shaken = [
         replace(f, lon_deg=f.lon_deg + 0.01 * dice.standard_normal()) for f in later(older, 3)
     ]

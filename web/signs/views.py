@@ -1,0 +1,267 @@
+"""Pages of signs: for those who lead, and for the person they are about."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from server.audit.services import Purpose, record_looks
+from server.errors import Conflict, InvalidInput, NotFound, OutpostError
+from server.findings.queries import (
+    FindingDetail,
+    FindingFilter,
+    FindingKind,
+    FindingPage,
+    FindingRow,
+    FindingSort,
+    FindingState,
+    ReviewAction,
+    ReviewState,
+    Scope,
+    get_finding,
+    list_findings,
+    own_signs,
+    signs_in_scope,
+)
+from server.findings.services import review_finding
+from server.http.context import now, principal, runtime, transaction
+from server.http.markers import policy
+from server.http.openapi import describe
+from server.people.rules import Action
+from web import answers
+from web.params import date_or_none, uuid_or_none
+from web.signs import words
+from web.signs.reading import sign_map, signals_of
+from web.tables import TableState, csv_response
+from web.texts import _
+
+blueprint = Blueprint("signs", __name__, template_folder="templates")
+
+TABS: Mapping[str, tuple[tuple[FindingState, ...], tuple[ReviewState, ...]]] = {
+    "pending": ((FindingState.CLOSED,), (ReviewState.PENDING,)),
+    "talk": ((FindingState.CLOSED,), (ReviewState.NEEDS_TALK,)),
+    "settled": ((FindingState.CLOSED,), (ReviewState.EXPLAINED, ReviewState.FALSE_ALARM)),
+    "retracted": ((FindingState.RETRACTED,), ()),
+}
+_SAID = (
+    ReviewAction.EXPLAINED,
+    ReviewAction.NEEDS_TALK,
+    ReviewAction.FALSE_ALARM,
+    ReviewAction.NOTE,
+)
+_EXPORT_STEP = 500
+
+
+@blueprint.get("/signs")
+@policy(Action.REVIEW_FINDING)
+def index() -> str | Response:
+    """List signs of the people one leads, those that nobody looked at first."""
+    table = TableState.from_request(request, filters=("tab", "from", "to", "p"))
+    tab = table.filters.get("tab", "pending")
+    tab = tab if tab in TABS else "pending"
+    as_csv = request.args.get("format") == "csv"
+    with transaction() as session:
+        counts = {name: _page(session, table, name, limit=1).total for name in TABS}
+        if as_csv:
+            page = _whole(session, table, tab)
+        else:
+            page = _page(session, table, tab, limit=table.size, offset=table.offset)
+        _note_looks(session, [row.employee_id for row in page.rows], "signs")
+    if as_csv:
+        return _csv(page.rows)
+    return render_template(
+        "signs/index.html",
+        table=table,
+        tab=tab,
+        counts=counts,
+        page=page,
+        words=words,
+        filtered=any(k in table.filters for k in ("from", "to", "p")),
+    )
+
+
+@blueprint.get("/signs/<uuid:sign_id>")
+@policy(Action.REVIEW_FINDING)
+def show(sign_id: UUID) -> str:
+    """Show one sign with every signal, its map, and what people said."""
+    return _show(sign_id)
+
+
+@blueprint.get("/api/signs/<uuid:sign_id>/evidence")
+@policy(Action.REVIEW_FINDING)
+@describe("Fixes that show a sign", answer=answers.Evidence, errors=(404,))
+def evidence(sign_id: UUID) -> dict[str, Any]:
+    """Fixes of the stretch, for the map of one sign."""
+    with transaction() as session:
+        found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
+        _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
+        return sign_map(session, found)
+
+
+@blueprint.post("/signs/<uuid:sign_id>/review")
+@policy(Action.REVIEW_FINDING)
+def review(sign_id: UUID) -> AnyResponse | tuple[str, int]:
+    """Take a leader's word on a sign. It is noted; nothing follows by itself."""
+    said = next((a for a in _SAID if a.value == request.form.get("action")), None)
+    problem = _say(signs_in_scope(principal(), now=now()), sign_id, said)
+    if problem is not None:
+        status = 409 if isinstance(problem, Conflict) else 400
+        return _show(sign_id, problem=problem), status
+    flash(_("Noted."), "ok")
+    return redirect(url_for("signs.show", sign_id=sign_id), 303)
+
+
+@blueprint.get("/me/signs/<uuid:sign_id>")
+@policy(Action.VIEW_OWN)
+def mine(sign_id: UUID) -> str:
+    """Show a sign to the person it is about: the same as those who lead see."""
+    return _show_own(sign_id)
+
+
+@blueprint.get("/api/me/signs/<uuid:sign_id>/evidence")
+@policy(Action.VIEW_OWN)
+@describe("Fixes that show a sign of oneself", answer=answers.Evidence, errors=(404,))
+def my_evidence(sign_id: UUID) -> dict[str, Any]:
+    """Fixes of the stretch, for the map of a sign of one's own."""
+    with transaction() as session:
+        return sign_map(session, get_finding(session, _own(), sign_id))
+
+
+@blueprint.post("/me/signs/<uuid:sign_id>/answer")
+@policy(Action.VIEW_OWN)
+def answer(sign_id: UUID) -> AnyResponse | tuple[str, int]:
+    """Take the person's own explanation; it is kept beside what others say."""
+    problem = _say(_own(), sign_id, ReviewAction.ANSWER)
+    if problem is not None:
+        return _show_own(sign_id, problem=problem), 400
+    flash(_("Kept beside the sign."), "ok")
+    return redirect(url_for("signs.mine", sign_id=sign_id), 303)
+
+
+def signs_of_oneself(session: Session, employee_id: UUID) -> list[FindingRow]:
+    """Return the newest signs of a person for their own page. One statement."""
+    wanted = FindingFilter(kinds=(FindingKind.SIGNS,), states=(FindingState.CLOSED,), limit=10)
+    return list_findings(session, own_signs(employee_id), wanted=wanted).rows
+
+
+def _own() -> Scope:
+    employee_id = principal().employee_id
+    if employee_id is None:
+        raise NotFound("finding_not_found")
+    return own_signs(employee_id)
+
+
+def _say(scope: Scope, sign_id: UUID, said: ReviewAction | None) -> OutpostError | None:
+    """Note a word; returns what stands against it."""
+    viewer = principal()
+    try:
+        with transaction() as session:
+            if said is None:
+                get_finding(session, scope, sign_id)
+                raise InvalidInput("bad_action")
+            review_finding(
+                session,
+                runtime().clock,
+                tenant_id=viewer.tenant_id,
+                finding_id=sign_id,
+                action=said,
+                reason=request.form.get("reason", ""),
+                account_id=viewer.account_id,
+                account_name=viewer.name,
+                scope=scope,
+            )
+    except (Conflict, InvalidInput) as error:
+        return error
+    return None
+
+
+def _show(sign_id: UUID, *, problem: OutpostError | None = None) -> str:
+    with transaction() as session:
+        found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
+        _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
+        return _rendered(session, found, problem=problem, own=False)
+
+
+def _show_own(sign_id: UUID, *, problem: OutpostError | None = None) -> str:
+    with transaction() as session:
+        found = get_finding(session, _own(), sign_id)
+        return _rendered(session, found, problem=problem, own=True)
+
+
+def _rendered(
+    session: Session, found: FindingDetail, *, problem: OutpostError | None, own: bool
+) -> str:
+    return render_template(
+        "signs/show.html",
+        found=found,
+        row=found.row,
+        own=own,
+        signals=signals_of(session, found, principal(), now=now()),
+        words=words,
+        problem=None if problem is None else words.PROBLEMS.get(problem.code, problem.detail),
+        reason=request.form.get("reason", "") if problem is not None else "",
+    )
+
+
+def _page(
+    session: Session, table: TableState, tab: str, *, limit: int, offset: int = 0
+) -> FindingPage:
+    states, reviews = TABS[tab]
+    return list_findings(
+        session,
+        signs_in_scope(principal(), now=now()),
+        wanted=FindingFilter(
+            kinds=(FindingKind.SIGNS,),
+            states=states,
+            reviews=reviews,
+            employee_id=uuid_or_none(table.filters.get("p")),
+            first_on=date_or_none(table.filters.get("from")),
+            last_on=date_or_none(table.filters.get("to")),
+            sort=FindingSort.NEWEST,
+            limit=limit,
+            offset=offset,
+        ),
+    )
+
+
+def _whole(session: Session, table: TableState, tab: str) -> FindingPage:
+    rows: list[FindingRow] = []
+    while True:
+        page = _page(session, table, tab, limit=_EXPORT_STEP, offset=len(rows))
+        rows += page.rows
+        if len(page.rows) < _EXPORT_STEP:
+            return FindingPage(rows=rows, total=len(rows), limit=len(rows), offset=0)
+
+
+def _note_looks(
+    session: Session, people: Iterable[UUID], view: str, *, about_on: date | None = None
+) -> None:
+    record_looks(
+        session,
+        principal(),
+        list(people),
+        Purpose.ALERT_REVIEW,
+        view,
+        now=now(),
+        about_on=about_on,
+    )
+
+
+def _csv(rows: Iterable[FindingRow]) -> Response:
+    return csv_response(
+        "signs",
+        ("state", "review", "person", "unit", "work_on", "starts_at", "ends_at", "score"),
+        [
+            (
+                *(row.state, row.review, row.employee_name, row.unit_name, row.work_on),
+                row.starts_at.isoformat(),
+                row.ends_at.isoformat() if row.ends_at else None,
+                row.confidence,
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,94 @@
+"""Words for signs: calm ones, each with the readings that blame nobody."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+TITLES: Final[Mapping[str, LazyString]] = {
+    "mock": _l("The phone itself names a mock provider"),
+    "teleport": _l("A stretch elsewhere that only an impossible speed joins"),
+    "acceleration": _l("Changes of speed that no vehicle makes"),
+    "frozen": _l("One position to the last digit, fix after fix"),
+    "constant": _l("Accuracy and speed that never change while moving"),
+    "smooth": _l("A way without any error of measurement"),
+    "replay": _l("The positions of an older day again"),
+    "twin": _l("Two phones that move and err as one"),
+    "clock": _l("A clock that is set wrong"),
+    "cell_mismatch": _l("Cells that cannot be heard there"),
+}
+
+INNOCENT: Final[Mapping[str, LazyString]] = {
+    "mock": _l(
+        "Developer options left on, an app for navigation or a Bluetooth receiver that feeds the "
+        "phone its positions, a phone that was used for tests before."
+    ),
+    "teleport": _l(
+        "A receiver disturbed near ports, airports or power plants, positions by Wi-Fi of a "
+        "router that moved house, a flight or fast train between two fixes."
+    ),
+    "acceleration": _l("Reflections between tall buildings, leaving a tunnel or a garage."),
+    "frozen": _l(
+        "A phone at rest that repeats its last position, positions by Wi-Fi, a saving mode that "
+        "reports without measuring."
+    ),
+    "constant": _l("An app or receiver that reports fixed values, or rounds them coarsely."),
+    "smooth": _l("A navigation app that snaps positions to roads, a very good receiver."),
+    "replay": _l(
+        "Messages that were delivered again from a restored backup, a phone handed over with "
+        "another person's account, days of a fixed place measured by Wi-Fi."
+    ),
+    "twin": _l(
+        "A shared car or room with receivers of one kind, a phone kept for a colleague in need, "
+        "one person with an old and a new phone."
+    ),
+    "clock": _l(
+        "A time zone set by hand, a phone whose battery was empty for long, messages held back "
+        "by the network."
+    ),
+    "cell_mismatch": _l(
+        "A cell that was moved, a table of cells that is out of date, a portable base station."
+    ),
+}
+
+FIGURES: Final[Mapping[str, LazyString]] = {
+    "fixes": _l("Fixes that show it"),
+    "jumps": _l("Jumps"),
+    "fastest_mps": _l("Fastest"),
+    "farthest_m": _l("Farthest"),
+    "pairs": _l("Pairs of fixes"),
+    "hardest_mps2": _l("Hardest change of speed"),
+    "aside_m": _l("Half of the fixes beside the line at most"),
+    "way_m": _l("Over a way of"),
+    "same_share": _l("Positions the other day has too"),
+    "rhythm_share": _l("Rhythm of fixes the other day has too"),
+    "moving_near_share": _l("Of the way beside the other day"),
+    "near_share": _l("Fixes beside the other phone"),
+    "still_s": _l("Compared while standing still"),
+    "error_rho": _l("Errors that go together"),
+    "shift_s": _l("Later than the other day by"),
+    "refused_ahead": _l("Messages from the future"),
+    "late_s": _l("Every fix late by"),
+    "impossible": _l("Fixes the cells rule out"),
+    "strained": _l("Fixes the cells hardly allow"),
+    "checked": _l("Fixes compared with cells"),
+}
+"""Figures worth a person's look, in the order of the page."""
+
+REVIEWS: Final[Mapping[str, LazyString]] = {
+    "pending": _l("Nobody looked yet"),
+    "explained": _l("Explained"),
+    "needs_talk": _l("Needs a talk"),
+    "false_alarm": _l("False sign"),
+    "note": _l("Note"),
+    "answer": _l("Answer of the person"),
+}
+
+PROBLEMS: Final[Mapping[str, LazyString]] = {
+    "already_reviewed": _l("Somebody else was faster: the sign bears this word already."),
+    "finding_retracted": _l("Late data took this sign back meanwhile. There is nothing to judge."),
+    "reason_missing": _l("Write a reason; the person concerned will see it."),
+    "reason_too_long": _l("A reason has 1,000 characters at most."),
+    "bad_action": _l("Choose what you want to say."),
+}
