@@ -108,7 +108,7 @@ def find_forgery(
             policy_version=policy_version,
             thresholds=asdict(policy),
             inputs={
-                "fix_count": len(fixes),
+                "looked_at": len(fixes),
                 "fixes": sorted({key for s in signals for key in s.fix_keys if key}),
                 "compared": sorted([*(earlier or {}), *(others or {})]),
             },

@@ -341,7 +341,6 @@ class ForgeryPolicy:
     """A clock is slow when every fix comes this late ..."""
     delay_spread_s: float = 30.0
     """... and all of them equally late."""
-    delay_fixes: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

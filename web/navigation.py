@@ -57,6 +57,7 @@ GROUPS: tuple[NavGroup, ...] = (
             _item("tracks.index", _l("Tracks"), "route", "view_track"),
             _item("alerts.index", _l("Alerts"), "siren", "view_findings"),
             _item("visits.index", _l("Visits"), "badge-check", "view_findings"),
+            _item("signs.index", _l("Signs to look at"), "scan-search", "review_finding"),
         ),
     ),
     NavGroup(

@@ -1,5 +1,6 @@
 """What others may ask of tracking: the live map, days, devices, counts. No writes."""
 
+from server.tracking.checks import CellChecks, CellCheckView, cell_checks, checked_fixes
 from server.tracking.days import (
     AssignmentView,
     Day,
@@ -22,11 +23,15 @@ from server.tracking.intake_lists import (
     quarantine,
 )
 from server.tracking.live_map import DutySpan, LiveMap, duty_now, duty_spans, live_map, trail
+from server.tracking.radio_models import CrossCheck
 from server.tracking.rules import LiveStatus, LiveThresholds, PresenceState, live_status
 from server.tracking.subject import fixes_of_person, records_of_person
 
 __all__ = [
     "AssignmentView",
+    "CellCheckView",
+    "CellChecks",
+    "CrossCheck",
     "Day",
     "Delivery",
     "DeviceHealthView",
@@ -39,6 +44,8 @@ __all__ = [
     "PresenceState",
     "PresenceView",
     "QuarantineView",
+    "cell_checks",
+    "checked_fixes",
     "csv_lines",
     "csv_row",
     "day",

@@ -25,6 +25,8 @@ from server.crypto import Vault
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
 from server.findings.models import Finding
+from server.findings.rules import DayKey, FindingDraft, FindingKind
+from server.findings.services import sync_findings
 from server.imports.bearer import Bearer
 from server.imports.kinds import Kind
 from server.imports.planning import Options
@@ -42,6 +44,7 @@ from server.tracking.what_if_rules import FamilyTrial, Trial
 from server.tracking.what_if_trials import post_trial
 from server.visits.rules import VisitDraft, VisitType
 from server.visits.services import assign_visits, verify_due
+from tests.factories.findings import sign_evidence
 from tests.factories.footprints import absence
 from tests.factories.world import MOVED_ON, ZONE, TenantWorld, World
 
@@ -102,6 +105,8 @@ class Marked:
     """Carriers belong to the whole tenant; there are two, for tests that remove one."""
     findings: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """Also of `mover`: "moved" is the day before in north, "arrived" the first in south."""
+    signs: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    """Signs of the same days as `findings`."""
 
 
 def place_marks(slug: str, branch: str) -> re.Pattern[str]:
@@ -372,6 +377,32 @@ def _judge(session: Session, clock: ManualClock, world: World, marked: Marked) -
             if (finding.employee_id, finding.work_on) == (alpha.people["mover"], on):
                 marked.findings[alpha.slug, move] = finding.id
     assert len(marked.findings) == len(PLACES) + len(MOVES), "each branch has its alert"
+    _note_signs(session, clock, marked)
+
+
+def _note_signs(session: Session, clock: ManualClock, marked: Marked) -> None:
+    """Let the days of the marked alerts show signs, too."""
+    drafts = {}
+    for key, finding_id in marked.findings.items():
+        alert = session.query(Finding).where(Finding.id == finding_id).one()
+        drafts[key] = FindingDraft(
+            day=DayKey(alert.tenant_id, alert.employee_id, alert.work_on),
+            kind=FindingKind.SIGNS,
+            roster_entry_id=alert.roster_entry_id,
+            post_id=alert.post_id,
+            starts_at=alert.starts_at,
+            ends_at=alert.ends_at or NOON,
+            decided_at=alert.decided_at,
+            evidence=sign_evidence(),
+        )
+    synced = sync_findings(
+        session,
+        clock,
+        days=[draft.day for draft in drafts.values()],
+        drafts=list(drafts.values()),
+        kinds=(FindingKind.SIGNS,),
+    )
+    marked.signs = {key: synced.ids[draft.id] for key, draft in drafts.items()}
 
 
 def _look(session: Session, tenant: TenantWorld, name: str, branch: str) -> None:

@@ -1,6 +1,7 @@
 """Conclusions as the engine draws them, without an engine."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from server.findings.rules import DayKey, FindingDraft, FindingKind
@@ -24,3 +25,20 @@ def absence(
         decided_at=start + timedelta(minutes=10),
         evidence={"figures": {"duration_s": 60.0 * (end_min or 10), "max_distance_m": 300.0}},
     )
+
+
+def sign_evidence(**signs: dict[str, Any]) -> dict[str, Any]:
+    """Evidence of signs as the engine stores it; a mock provider when nothing else is given."""
+    told = signs or {"mock": {"weight": 1.0, "from": None, "until": None, "fixes": 12}}
+    return {
+        "rule": "forgery",
+        "algorithm_version": "1",
+        "policy_version": "default-1",
+        "thresholds": {"mock_share": 1.0, "review_confidence": 0.5},
+        "inputs": {"looked_at": 180, "fixes": [], "compared": []},
+        "figures": {"score": 1.0, "confidence": 1.0, "duration_s": 1_500.0, "signs": told},
+        "reasons": list(told),
+        "would_change": [
+            {"if": "sign_below", "sign": "mock", "figure": "fixes", "limit": 1, "actual": 12}
+        ],
+    }

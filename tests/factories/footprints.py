@@ -1,6 +1,6 @@
 """Fixes of a day put straight into the database, and the engine run over them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -20,6 +20,19 @@ _INSERT = text(
     VALUES (:tenant, :device, :at, :key, :employee, :at,
         ST_SetSRID(ST_MakePoint(:lon, :lat), 4326), :accuracy, :speed, :battery, 'gps', 0,
         'mqtt', '')
+    """
+)
+
+_COMPARED = text(
+    """
+    INSERT INTO radio_reports (tenant_id, device_id, fixed_at, msg_key, employee_id, received_at,
+        cells, wifi, has_fix, via, checked_at, "check", check_detail)
+    SELECT f.tenant_id, f.device_id, f.fixed_at, f.msg_key, f.employee_id, f.received_at,
+        '[]', '[]', true, 'mqtt', f.received_at, v.verdict,
+        '{"distance_m": 9500.0, "radius_m": 500.0, "margin_m": 9000.0}'
+    FROM (SELECT *, row_number() OVER (ORDER BY fixed_at) AS no FROM fixes
+        WHERE tenant_id = :tenant AND employee_id = :employee) f
+    JOIN unnest(CAST(:verdicts AS text[])) WITH ORDINALITY AS v (verdict, no) USING (no)
     """
 )
 
@@ -62,6 +75,23 @@ def tread(desk: Desk, name: str, steps: Iterable[Step]) -> None:
     try:
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             session.execute(_INSERT, rows)
+    finally:
+        engine.dispose()
+
+
+def compared(desk: Desk, name: str, verdicts: Sequence[str]) -> None:
+    """Say what cells heard beside somebody's first fixes said of them, one verdict each."""
+    engine = make_engine(desk.urls.ingest, pool_size=1)
+    try:
+        with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+            session.execute(
+                _COMPARED,
+                {
+                    "tenant": desk.alpha.id,
+                    "employee": desk.alpha.people[name],
+                    "verdicts": list(verdicts),
+                },
+            )
     finally:
         engine.dispose()
 

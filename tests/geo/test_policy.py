@@ -6,7 +6,19 @@ import pytest
 from geo.errors import PolicyError
 from geo.policy import DEFAULT_VERSION, OffPostPolicy, Policy
 
-UNITS = ("_m", "_s", "_mps", "_deg", "_pct", "_fixes", "_share", "_confidence", "_hour", "_people", "_mps2")
+UNITS = (
+    "_m",
+    "_s",
+    "_mps",
+    "_deg",
+    "_pct",
+    "_fixes",
+    "_share",
+    "_confidence",
+    "_hour",
+    "_people",
+    "_mps2",
+)
 
 
 def test_default_policy_survives_json() -> None:

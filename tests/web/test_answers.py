@@ -14,6 +14,7 @@ from server.tracking.services import rebuild_last_positions
 from tests.factories.desk import DAY, LAT_DEG, LON_DEG, Browser, Desk
 from tests.factories.footprints import absence, judge, tread
 from web import answers
+from web.tracks.answers import PersonDay
 
 CIRCLE = {"type": "Point", "coordinates": [LON_DEG, LAT_DEG], "radius_m": 80}
 
@@ -73,7 +74,7 @@ def test_evidence_and_review(office: Desk, browser: Browser) -> None:
 @pytest.mark.parametrize("name", ["employee", "peer"])
 def test_a_day(office: Desk, name: str) -> None:
     person = office.alpha.people[name]
-    day = same(office.browser(name).get(f"/api/tracks/{person}/{DAY}"), answers.PersonDay)
+    day = same(office.browser(name).get(f"/api/tracks/{person}/{DAY}"), PersonDay)
     assert day.fixes.at
     assert len({type(segment) for segment in day.segments}) >= 2
 

@@ -131,6 +131,7 @@ class House:
             "account_id": str(tenant.logins[account].account_id),
             "device_id": str(tenant.devices[name].device_id),
             "finding_id": str(self.marked.findings[slug, of]),
+            "sign_id": str(self.marked.signs[slug, of]),
             "post_id": str(self.marked.posts[slug, branch]),
             "provider_id": str(self.marked.providers[slug, branch]),
             "entry_id": str(self.marked.entries[slug, branch]),
@@ -194,6 +195,8 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
             "action": "note",
             "reason": "seen and understood",
         },
+        "/signs/<uuid:sign_id>/review": {"action": "note", "reason": "seen and understood"},
+        "/me/signs/<uuid:sign_id>/answer": {"reason": "I was at the bank"},
         "/tracks/reason": {
             "p": ids["employee_id"],
             "d": ids["on"],

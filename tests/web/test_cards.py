@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from geo.policy import ClaimPolicy, OffPostPolicy, PresencePolicy, VisitPolicy
+from geo.policy import ClaimPolicy, ForgeryPolicy, OffPostPolicy, PresencePolicy, VisitPolicy
 from tests.factories.desk import Desk
 from tests.factories.pdf import pdf_text
 from web.cards import printing, sentences, words
@@ -78,7 +78,7 @@ def test_what_was_measured_stands_against_its_limit_with_the_margin() -> None:
 
 
 def test_every_threshold_of_a_verdict_has_words() -> None:
-    policies = (PresencePolicy, OffPostPolicy, VisitPolicy, ClaimPolicy)
+    policies = (PresencePolicy, OffPostPolicy, VisitPolicy, ClaimPolicy, ForgeryPolicy)
     assert {f.name for policy in policies for f in fields(policy)} <= set(words.THRESHOLDS)
 
 

@@ -14,6 +14,7 @@ from server.visits.rules import VisitDraft, VisitType
 from server.visits.services import assign_visits, verify_due
 from tests.factories.desk import DAY, LAT_DEG, LON_DEG, Browser, Desk
 from tests.factories.footprints import absence, judge, nine, tread
+from tests.factories.signs import note_signs
 from tests.factories.world import ZONE
 
 NEXT = DAY + timedelta(days=1)
@@ -112,6 +113,23 @@ def test_each_side_reads_of_the_days_that_were_its_own(
             f"/tracks?p={person}&d={on}",
         ):
             assert browser.get(path).status_code == status, path
+
+
+@pytest.mark.parametrize(
+    ("who", "before", "after"),
+    [("supervisor_north", True, False), ("supervisor_south", False, True)],
+)
+def test_signs_are_of_the_side_of_their_day(
+    office: Desk, who: str, *, before: bool, after: bool
+) -> None:
+    browser = office.browser(who)
+    for on, mine in ((DAY, before), (NEXT, after)):
+        [sign] = note_signs(office, "employee", on=on)
+        status = 200 if mine else 404
+        for path in (f"/signs/{sign}", f"/api/signs/{sign}/evidence"):
+            assert browser.get(path).status_code == status, path
+        assert (str(sign) in browser.text("/signs")) is mine
+        assert office.browser("employee").get(f"/me/signs/{sign}").status_code == 200
 
 
 def test_only_the_side_of_that_day_has_a_word_on_it(office: Desk) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from server.people.services import hire_employee
 from tests.factories.desk import DAY, Browser, Desk
-from tests.factories.footprints import absence, judge, nine, tread
+from tests.factories.footprints import absence, compared, judge, nine, tread
 
 GPX = {"g": "http://www.topografix.com/GPX/1/1"}
 
@@ -189,3 +189,26 @@ def test_choosing_lists_only_people_in_scope(office: Desk) -> None:
     assert "employee ALPHA" in page
     assert "other_team" not in page
     assert "SOUTH" not in page
+
+
+def test_what_cells_say_of_the_fixes_stands_beside_them(office: Desk) -> None:
+    browser = office.browser("employee")
+    before = browser.get(path_of(office, "employee")).json
+    assert before is not None
+    assert before["cells"] is None
+    assert set(before["fixes"]["cells"]) == {None}
+    compared(office, "employee", ["plausible"] * 5 + ["strained", "impossible"])
+    after = browser.get(path_of(office, "employee")).json
+    assert after is not None
+    cells = after["cells"]
+    assert (cells["plausible"], cells["strained"], cells["impossible"]) == (5, 1, 1)
+    assert cells["worst"]["verdict"] == "impossible"
+    assert (cells["worst"]["distance_m"], cells["worst"]["radius_m"]) == (9_500.0, 500.0)
+    at = after["fixes"]["at"].index(cells["worst"]["at"])
+    assert after["fixes"]["cells"][at] == "impossible"
+    assert after["fixes"]["beyond_cells_m"][at] == 9_000.0
+    said = "5 agree, 1 hardly allow it, 1 rule it out."
+    assert said in browser.text("/me")
+    page = office.browser("manager_n1").text(f"/people/{office.alpha.people['employee']}")
+    assert said in page
+    assert "9.5 km from a cell that is heard up to 500 m." in page

@@ -22,10 +22,12 @@ def quantity(name: str, value: object) -> str:
         return formats.duration(value)
     if name.endswith("_m"):
         return formats.distance(value)
-    if name.endswith(("_share", "coverage", "confidence", "score")):
+    if name.endswith(("_share", "coverage", "confidence", "score", "weight", "_rho")):
         return f"{value:.0%}"
     if name.endswith("_pct"):
         return f"{value:g}%"
+    if name.endswith("mps2"):
+        return f"{value:g} m/s²"
     if name.endswith("mps"):
         return f"{value:g} m/s"
     return f"{value:g}"

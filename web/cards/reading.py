@@ -156,7 +156,7 @@ def _pairs(
     for name, value in group.items():
         label = f"{before}{word(labels, name, rule)}"
         if isinstance(value, Mapping):
-            yield from _pairs(value, labels, zone, rule, f"{label} · ")
+            yield from _pairs(value, labels, zone, name, f"{label} · ")
         elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
             for number, inner in enumerate(value, 1):
                 yield from _pairs(inner, labels, zone, rule, f"{label} {number} · ")

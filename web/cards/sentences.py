@@ -35,6 +35,15 @@ def otherwise(item: Mapping[str, Any], zone: str) -> str:
     if kind == "without_lines":
         others = ", ".join(str(line) for line in item.get("lines", ()))
         return _("Without the lines %(others)s of the claim.", others=others)
+    if kind == "sign_below":
+        figure = str(item.get("figure"))
+        return _(
+            "%(sign)s %(figure)s below %(limit)s; it was %(actual)s.",
+            sign=words.word(words.REASONS, item.get("sign")),
+            figure=words.word(words.FIGURES, figure),
+            limit=quantity(figure, item.get("limit")),
+            actual=quantity(figure, item.get("actual")),
+        )
     facts = ", ".join(f"{name} {value}" for name, value in item.items() if name != "if")
     return f"{kind}: {facts}" if facts else kind
 

@@ -18,6 +18,8 @@ from web.me.export import archive_of
 from web.me.receipt import receipt_of
 from web.params import date_or_none
 from web.people.views import person_facts
+from web.signs.views import signs_of_oneself
+from web.signs.words import REVIEWS as SIGN_REVIEWS
 from web.visits import words as visit_words
 
 blueprint = Blueprint("me", __name__, template_folder="templates")
@@ -47,6 +49,7 @@ def index() -> str:
             employee_id=employee_id,
             since_at=now() - timedelta(days=30),
         )
+        signs = signs_of_oneself(session, employee_id)
         visits = list_visits(
             session,
             visits_in_scope(viewer, Action.VIEW_OWN, now=now()),
@@ -59,6 +62,8 @@ def index() -> str:
         "me/index.html",
         person=person,
         carrier=carrier,
+        signs=signs,
+        sign_reviews=SIGN_REVIEWS,
         asked=asked,
         visits=visits.rows,
         visit_words=visit_words,

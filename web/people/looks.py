@@ -37,6 +37,8 @@ VIEWS: Mapping[str, LazyString] = {
     "claims": _l("List of travel claims"),
     "claim": _l("Check of a travel claim"),
     "claim_way": _l("Ways of a travel claim"),
+    "signs": _l("List of signs"),
+    "sign": _l("Evidence of signs"),
     "locate": _l("Locate now"),
     "track": _l("Track playback"),
     "what_if": _l("Result of a what-if"),

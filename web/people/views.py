@@ -19,7 +19,14 @@ from server.people.rules import Action, may_for_others
 from server.posts.queries import roster_between, roster_in_scope
 from server.tracking.locate_queries import questions_about
 from server.tracking.phone_rules import health_of
-from server.tracking.queries import LiveStatus, day, device_health, duty_now, live_map
+from server.tracking.queries import (
+    LiveStatus,
+    cell_checks,
+    day,
+    device_health,
+    duty_now,
+    live_map,
+)
 from web.devices import words
 from web.devices.scope import only
 from web.locate.views import may_ask
@@ -158,12 +165,22 @@ def person_facts(session: Session, employee_id: UUID) -> dict[str, Any]:
     found = day(session, employee_id, today)
     devices = device_health(session, mine)
     states = people_now(session, mine, now=at)
+    checks = None
+    if found and found.windows:
+        checks = cell_checks(
+            session,
+            tenant_id=viewer.tenant_id,
+            employee_id=employee_id,
+            start_at=found.windows[0].opens_at,
+            end_at=found.windows[-1].closes_at,
+        )
     trajectory = found.summary.get("trajectory", {}) if found else {}
     return {
         "state": states[0] if states else None,
         "today": today,
         "on_duty": duty is not None,
         "day": found,
+        "cells": checks,
         "timeline": timeline_of(found) if found else None,
         "distance": interval(trajectory["distance_m"]) if trajectory.get("distance_m") else None,
         "devices": [

@@ -15,10 +15,15 @@ from server.people.policy import scoped_employee
 from server.people.rules import Action, Principal
 from server.tracking.queries import evidence_fixes
 from web import formats
+from web.cards import words as cards
+from web.cards.drawing import Dot, Sketch
+from web.cards.quantities import quantity
+from web.cards.words import word
 from web.signs import words
 from web.texts import _
 
 _OTHER_DAY: Final = ("day", "other")
+_SAID_ELSEWHERE: Final = frozenset({"weight", "from", "until", *_OTHER_DAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class SignalView:
     title: str | LazyString
     weight: float
     span: tuple[datetime, datetime] | None
-    figures: list[tuple[str | LazyString, str]]
+    figures: list[tuple[str, str]]
     other: str | None
     innocent: str | LazyString
 
@@ -57,9 +62,9 @@ def signals_of(
             weight=float(figures["weight"]),
             span=_span(figures),
             figures=[
-                (label, _quantity(name, figures[name]))
-                for name, label in words.FIGURES.items()
-                if figures.get(name) is not None
+                (word(cards.FIGURES, name), quantity(name, figures[name]))
+                for name in sorted(figures)
+                if name not in _SAID_ELSEWHERE
             ],
             other=_other(session, found, figures, viewer, now),
             innocent=words.INNOCENT.get(code, ""),
@@ -93,11 +98,16 @@ def sign_map(session: Session, found: FindingDetail) -> dict[str, Any]:
             "lon": columns.lon,
             "lat": columns.lat,
             "accuracy_m": columns.accuracy_m,
-            "proof": [
-                any(start <= at <= end for start, end in spans) for at in columns.fixed_at
-            ],
+            "proof": [any(start <= at <= end for start, end in spans) for at in columns.fixed_at],
         },
     }
+
+
+def sign_sketch(shown: Mapping[str, Any]) -> Sketch:
+    """Return the same map for paper."""
+    fixes = shown["fixes"]
+    columns = (fixes[name] for name in ("lon", "lat", "accuracy_m", "proof"))
+    return Sketch(dots=[Dot(*row) for row in zip(*columns, strict=True)])
 
 
 def _span(figures: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
@@ -127,17 +137,3 @@ def _other(
     except NotFound:
         return _("another person on %(day)s", day=formats.day(day))
     return _("%(name)s on %(day)s", name=person.name, day=formats.day(day))
-
-
-def _quantity(name: str, value: float) -> str:
-    if name.endswith("_share") or name == "error_rho":
-        return f"{value:.0%}"
-    if name.endswith("_mps2"):
-        return f"{value:g} m/s²"
-    if name.endswith("_mps"):
-        return f"{value * 3.6:.0f} km/h"
-    if name == "aside_m":
-        return f"{value * 100:.0f} cm"
-    if name.endswith("_m"):
-        return formats.distance(value)
-    return formats.duration(value) if name.endswith("_s") else f"{value:g}"

@@ -32,10 +32,12 @@ from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
 from server.people.rules import Action
-from web import answers
+from web import answers, formats
+from web.cards.printing import Sheet, card_pdf, pdf_response
+from web.cards.reading import read_card
 from web.params import date_or_none, uuid_or_none
 from web.signs import words
-from web.signs.reading import sign_map, signals_of
+from web.signs.reading import sign_map, sign_sketch, signals_of
 from web.tables import TableState, csv_response
 from web.texts import _
 
@@ -95,11 +97,21 @@ def show(sign_id: UUID) -> str:
 @policy(Action.REVIEW_FINDING)
 @describe("Fixes that show a sign", answer=answers.Evidence, errors=(404,))
 def evidence(sign_id: UUID) -> dict[str, Any]:
-    """Fixes of the stretch, for the map of one sign."""
+    """Return the fixes of the stretch, for the map of one sign."""
     with transaction() as session:
         found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
         _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
         return sign_map(session, found)
+
+
+@blueprint.get("/signs/<uuid:sign_id>/card.pdf")
+@policy(Action.REVIEW_FINDING)
+def card(sign_id: UUID) -> Response:
+    """Print the evidence of one sign; the same look as its page."""
+    with transaction() as session:
+        found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
+        _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
+        return _printed(found, sign_map(session, found))
 
 
 @blueprint.post("/signs/<uuid:sign_id>/review")
@@ -126,9 +138,18 @@ def mine(sign_id: UUID) -> str:
 @policy(Action.VIEW_OWN)
 @describe("Fixes that show a sign of oneself", answer=answers.Evidence, errors=(404,))
 def my_evidence(sign_id: UUID) -> dict[str, Any]:
-    """Fixes of the stretch, for the map of a sign of one's own."""
+    """Return the fixes of the stretch, for the map of a sign of one's own."""
     with transaction() as session:
         return sign_map(session, get_finding(session, _own(), sign_id))
+
+
+@blueprint.get("/me/signs/<uuid:sign_id>/card.pdf")
+@policy(Action.VIEW_OWN)
+def my_card(sign_id: UUID) -> Response:
+    """Print the evidence of a sign of one's own."""
+    with transaction() as session:
+        found = get_finding(session, _own(), sign_id)
+        return _printed(found, sign_map(session, found))
 
 
 @blueprint.post("/me/signs/<uuid:sign_id>/answer")
@@ -162,7 +183,7 @@ def _say(scope: Scope, sign_id: UUID, said: ReviewAction | None) -> OutpostError
         with transaction() as session:
             if said is None:
                 get_finding(session, scope, sign_id)
-                raise InvalidInput("bad_action")
+                return InvalidInput("bad_action")
             review_finding(
                 session,
                 runtime().clock,
@@ -202,9 +223,22 @@ def _rendered(
         own=own,
         signals=signals_of(session, found, principal(), now=now()),
         words=words,
+        card=read_card(found.evidence, zone=principal().zone),
         problem=None if problem is None else words.PROBLEMS.get(problem.code, problem.detail),
         reason=request.form.get("reason", "") if problem is not None else "",
     )
+
+
+def _printed(found: FindingDetail, shown: Mapping[str, Any]) -> Response:
+    row, zone = found.row, principal().zone
+    printed = card_pdf(
+        [Sheet("", read_card(found.evidence, zone=zone))],
+        title=_("Signs to look at: %(name)s", name=row.employee_name),
+        subtitle=formats.day(row.work_on),
+        dated_at=row.decided_at,
+        sketch=sign_sketch(shown),
+    )
+    return pdf_response(printed, f"signs-{row.work_on}-{str(row.id)[-8:]}")
 
 
 def _page(

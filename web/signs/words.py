@@ -52,30 +52,6 @@ INNOCENT: Final[Mapping[str, LazyString]] = {
     ),
 }
 
-FIGURES: Final[Mapping[str, LazyString]] = {
-    "fixes": _l("Fixes that show it"),
-    "jumps": _l("Jumps"),
-    "fastest_mps": _l("Fastest"),
-    "farthest_m": _l("Farthest"),
-    "pairs": _l("Pairs of fixes"),
-    "hardest_mps2": _l("Hardest change of speed"),
-    "aside_m": _l("Half of the fixes beside the line at most"),
-    "way_m": _l("Over a way of"),
-    "same_share": _l("Positions the other day has too"),
-    "rhythm_share": _l("Rhythm of fixes the other day has too"),
-    "moving_near_share": _l("Of the way beside the other day"),
-    "near_share": _l("Fixes beside the other phone"),
-    "still_s": _l("Compared while standing still"),
-    "error_rho": _l("Errors that go together"),
-    "shift_s": _l("Later than the other day by"),
-    "refused_ahead": _l("Messages from the future"),
-    "late_s": _l("Every fix late by"),
-    "impossible": _l("Fixes the cells rule out"),
-    "strained": _l("Fixes the cells hardly allow"),
-    "checked": _l("Fixes compared with cells"),
-}
-"""Figures worth a person's look, in the order of the page."""
-
 REVIEWS: Final[Mapping[str, LazyString]] = {
     "pending": _l("Nobody looked yet"),
     "explained": _l("Explained"),

@@ -1,6 +1,6 @@
 """A day in the form the player reads: everything on one axis of epoch seconds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,19 @@ from sqlalchemy.orm import Session
 
 from geo.geofence import Geofence
 from server.posts.queries import fence_at
-from server.tracking.queries import Day, FixColumns, fixes_of_day
+from server.tracking.queries import (
+    CellChecks,
+    CellCheckView,
+    Day,
+    FixColumns,
+    cell_checks,
+    checked_fixes,
+    fixes_of_day,
+)
 from web.posts.shapes import feature
 
 
-def playback(session: Session, day: Day, *, zone: str) -> dict[str, Any]:
+def playback(session: Session, day: Day, *, tenant_id: int, zone: str) -> dict[str, Any]:
     """Return one day for the player.
 
     Parameters
@@ -26,12 +34,22 @@ def playback(session: Session, day: Day, *, zone: str) -> dict[str, Any]:
     -------
     `start`, `end` (epoch seconds; the axis), `zone`, `fixes` as columns, `presence`,
     `segments` (stops, trips, gaps that tile the day so far), `findings`, `duty`, `posts`
-    as GeoJSON, `distance_m` {low, mid, high} or None, `coverage`, `final`.
+    as GeoJSON, `distance_m` {low, mid, high} or None, `coverage`, `final`, `cells` (what the
+    cells heard said of the fixes: counts and the worst case, None when nothing was compared).
     """
     fixes = fixes_of_day(session, day.employee_id, day.work_on)
     fences = _fences(session, day)
     trajectory = day.summary.get("trajectory", {})
     start, end = _axis(day, fixes)
+    span: dict[str, Any] = {}
+    if day.windows:
+        span = {
+            "tenant_id": tenant_id,
+            "employee_id": day.employee_id,
+            "start_at": day.windows[0].opens_at,
+            "end_at": day.windows[-1].closes_at,
+        }
+    checks = cell_checks(session, **span) if span else None
     return {
         "person": {"id": str(day.employee_id), "name": day.employee_name},
         "day": day.work_on.isoformat(),
@@ -69,7 +87,28 @@ def playback(session: Session, day: Day, *, zone: str) -> dict[str, Any]:
         },
         "distance_m": trajectory.get("distance_m"),
         "coverage": day.summary.get("coverage"),
-        "fixes": _columns(fixes),
+        "cells": _summed(checks),
+        "fixes": _columns(fixes, checked_fixes(session, **span) if checks else {}),
+    }
+
+
+def _summed(checks: CellChecks | None) -> dict[str, Any] | None:
+    if checks is None:
+        return None
+    worst = checks.worst
+    return {
+        "plausible": checks.plausible,
+        "strained": checks.strained,
+        "impossible": checks.impossible,
+        "worst": None
+        if worst is None
+        else {
+            "at": worst.fixed_at.timestamp(),
+            "verdict": worst.verdict.value,
+            "distance_m": worst.distance_m,
+            "radius_m": worst.radius_m,
+            "margin_m": worst.margin_m,
+        },
     }
 
 
@@ -111,7 +150,8 @@ def _epoch(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _columns(fixes: FixColumns) -> dict[str, Any]:
+def _columns(fixes: FixColumns, checks: Mapping[str, CellCheckView]) -> dict[str, Any]:
+    checked = [checks.get(key) for key in fixes.key]
     return {
         "at": fixes.fixed_at,
         "lon": [round(v, 6) for v in fixes.lon],
@@ -121,5 +161,7 @@ def _columns(fixes: FixColumns) -> dict[str, Any]:
         "battery_pct": fixes.battery_pct,
         "source": fixes.source,
         "flags": [list(f) for f in fixes.flags],
+        "cells": [None if c is None else c.verdict.value for c in checked],
+        "beyond_cells_m": [None if c is None else c.margin_m for c in checked],
         "total": fixes.total,
     }

@@ -26,9 +26,9 @@ from server.tracking.queries import (
     geojson_lines,
     gpx_lines,
 )
-from web import answers
 from web.params import date_or_none, uuid_or_none
 from web.texts import _
+from web.tracks import answers
 from web.tracks.access import OCCASIONS, OLDEST, give_reason, note_look, reason_given
 from web.tracks.playback import playback
 
@@ -103,7 +103,7 @@ def show(employee_id: UUID, on: str) -> dict[str, Any]:
         found = day(session, employee_id, work_on)
         if found is None:
             raise NotFound
-        return playback(session, found, zone=viewer.zone)
+        return playback(session, found, tenant_id=viewer.tenant_id, zone=viewer.zone)
 
 
 @blueprint.get("/tracks/<uuid:employee_id>/<on>.<format_name>")

@@ -16,6 +16,11 @@ const CAUSES = {
 };
 /** Shorter silences, as from the start of the shift to its first fix, are only on the strip. */
 const WORTH_A_LINE_S = 60;
+const CELLS = {
+  plausible: () => t("cells agree"),
+  strained: (beyond) => t("cells hardly allow it, %(length)s beyond their reach", { length: length(beyond) }),
+  impossible: (beyond) => t("cells rule it out, %(length)s beyond their reach", { length: length(beyond) }),
+};
 const PRESENCE = { inside: () => t("at the post"), outside: () => t("away from the post"), unknown: () => t("presence unknown") };
 
 let model;
@@ -55,6 +60,13 @@ function showList() {
   })]);
   const alerts = page.dataset.alert ? day.findings.filter((f) => f.kind === "off_post") : [];
   parts.push(...alerts.map((f) => [f.start, item("finding", f.start, t("Off post"), span((f.end ?? model.end) - f.start), { href: `${page.dataset.alert}/${f.id}` })]));
+  const worst = day.cells?.worst;
+  if (worst) {
+    parts.push([worst.at, item("finding", worst.at, worst.verdict === "impossible" ? t("Cells rule it out") : t("Cells hardly allow it"),
+      [t("%(far)s from a cell heard up to %(reach)s", { far: length(worst.distance_m), reach: length(worst.radius_m) }),
+        t("%(plausible)s agree, %(strained)s hardly allow it, %(impossible)s rule it out.", day.cells)].join(" · "),
+      { type: "button", onclick: () => seek(worst.at) })]);
+  }
   find("[data-segments]").replaceChildren(...parts.sort((x, y) => x[0] - y[0]).map(([, node]) => node));
 }
 
@@ -85,6 +97,8 @@ function tellNow(where) {
   }
   if (where.mode !== "before") {
     facts.push(where.accuracy_m ? t("accuracy ±%(length)s", { length: length(where.accuracy_m) }) : t("accuracy unknown"));
+    const cells = model.day.fixes.cells[where.index];
+    if (cells) facts.push(CELLS[cells](model.day.fixes.beyond_cells_m[where.index]));
     const presence = model.presenceAt(head.t);
     if (presence) facts.push(PRESENCE[presence.state]());
   }

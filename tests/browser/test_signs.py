@@ -1,0 +1,79 @@
+"""Signs in a real browser: read, map, word of a leader, answer of the person."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from fixtures.stack import DatabaseUrls, Stack
+from tests.browser.witness import Witness
+from tests.factories.desk import Desk, desk, served
+from tests.factories.footprints import absence, compared, judge, tread
+from tests.factories.signs import note_signs
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def office(stack: Stack, module_database: DatabaseUrls) -> Iterator[Desk]:
+    with desk(stack, module_database) as made:
+        made.roster("employee")
+        tread(made, "employee", absence())
+        compared(made, "employee", ["plausible"] * 40 + ["impossible"])
+        judge(made, "employee")
+        note_signs(made, "employee")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(office: Desk) -> Iterator[str]:
+    with served(office) as url:
+        yield url
+
+
+def opened(office: Desk, address: str, context: BrowserContext, login: str) -> Page:
+    context.clear_cookies()
+    context.add_cookies([{"name": "sid", "value": office.cookie(login), "url": address}])
+    return context.new_page()
+
+
+def test_a_sign_is_read_answered_and_settled(
+    office: Desk, address: str, context: BrowserContext, witness: Witness
+) -> None:
+    witness.home = address
+    page = opened(office, address, context, "employee")
+    page.goto(f"{address}/me")
+    page.get_by_role("link", name="2026-11-18").first.click()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    expect(page.get_by_text("attendance and pay do not know of it")).to_be_visible()
+    page.get_by_label("How it came about").fill("developer options were on")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("Kept beside the sign.")).to_be_visible()
+
+    leader = opened(office, address, context, "supervisor_north")
+    leader.goto(address)
+    leader.get_by_role("link", name="Signs to look at").click()
+    leader.get_by_role("link", name="employee ALPHA-NORTH-CANARY").click()
+    leader.wait_for_selector("html[data-ready]", state="attached")
+    expect(leader.get_by_role("meter")).to_have_count(1)
+    expect(leader.get_by_text("Developer options left on")).to_be_visible()
+    expect(leader.get_by_text("developer options were on")).to_be_visible()
+    leader.get_by_text("The same as a table").click()
+    expect(leader.locator("[data-evidence-table] tbody tr").first).to_be_visible()
+    leader.get_by_label("Reason").fill("phone was checked")
+    leader.get_by_role("button", name="Explained").click()
+    expect(leader.get_by_text("Noted.")).to_be_visible()
+    leader.goto(f"{address}/signs")
+    expect(leader.get_by_text("Nothing to look at")).to_be_visible()
+
+
+def test_the_player_says_what_cells_say_of_a_fix(
+    office: Desk, address: str, context: BrowserContext, witness: Witness
+) -> None:
+    witness.home = address
+    page = opened(office, address, context, "employee")
+    page.goto(f"{address}/tracks?p={office.alpha.people['employee']}&d=2026-11-18")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    expect(page.locator("[data-now]")).to_contain_text("cells agree")
+    page.get_by_role("button", name="Cells rule it out").click()
+    expect(page.locator("[data-now]")).to_contain_text("9.0 km beyond their reach")
