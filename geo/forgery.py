@@ -13,9 +13,9 @@ import numpy as np
 
 from geo import forgery_signs
 from geo.fix import FixArray, from_epoch_s
+from geo.forgery_policy import ForgeryPolicy
 from geo.forgery_signs import Sign, Signal, measured
 from geo.likeness import Likeness, compare, shifts
-from geo.policy import ForgeryPolicy
 from geo.verdict import Evidence, format_utc
 
 __all__ = ["RULE", "Beside", "Sign", "Signal", "Suspicion", "find_forgery", "measured"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from geo.distance import FloatArray, consecutive_m
 from geo.fix import BoolArray, FixArray, IntArray, QualityFlag, Source
-from geo.policy import ForgeryPolicy
+from geo.forgery_policy import ForgeryPolicy
 from geo.trackpoints import displaced
 
 _FAST_MPS = 10.0

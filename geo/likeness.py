@@ -11,7 +11,7 @@ import numpy as np
 from geo.distance import FloatArray, geodesics_m
 from geo.fingerprint import rhythms
 from geo.fix import BoolArray, FixArray
-from geo.policy import ForgeryPolicy
+from geo.forgery_policy import ForgeryPolicy
 
 _DAY_S = 86_400.0
 _METRES_A_DEG = 111_195.0

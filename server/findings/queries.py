@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
 from sqlalchemy.orm import Session
 
 from server.db import tables
@@ -16,10 +16,9 @@ from server.errors import NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
 from server.findings.rules import REMARKS, ChangeKind, FindingKind, FindingState, ReviewAction
+from server.findings.scopes import findings_in_scope, own_signs, signs_in_scope
 from server.findings.store import Scope
 from server.findings.versions import Difference, Said, Version, versions_of
-from server.people.policy import was_in_scope
-from server.people.rules import Action, Principal
 
 __all__ = [
     "ChangeKind",
@@ -158,38 +157,6 @@ class FindingDetail:
     evidence: dict[str, Any]
     reviews: list[ReviewView]
     versions: list[Version]
-
-
-def findings_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
-    """Return which findings `action` is open to: membership counts on each one's work date.
-
-    Signs are never among them, see `signs_in_scope`.
-    """
-    return and_(_in_reach(principal, action, now), Finding.kind != FindingKind.SIGNS)
-
-
-def signs_in_scope(principal: Principal, *, now: datetime) -> Scope:
-    """Return the signs a principal may look at and judge: of other people, never their own."""
-    return and_(
-        _in_reach(principal, Action.REVIEW_FINDING, now),
-        Finding.kind == FindingKind.SIGNS,
-        Finding.employee_id != principal.employee_id if principal.employee_id else true(),
-    )
-
-
-def own_signs(employee_id: UUID) -> Scope:
-    """Return the signs of one person, for that person."""
-    return and_(Finding.employee_id == employee_id, Finding.kind == FindingKind.SIGNS)
-
-
-def _in_reach(principal: Principal, action: Action, now: datetime) -> ColumnElement[bool]:
-    return was_in_scope(
-        principal,
-        action,
-        employee_id=Finding.employee_id.expression,
-        on=Finding.work_on.expression,
-        now=now,
-    )
 
 
 def list_findings(session: Session, scope: Scope, *, wanted: FindingFilter) -> FindingPage:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from geo.fix import Fix, FixArray
 from geo.forgery import Beside, Sign, Suspicion, find_forgery
-from geo.policy import ForgeryPolicy
+from geo.forgery_policy import ForgeryPolicy
 from tests.geo.scenes import fix, stay
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from geo.policy import ClaimPolicy, ForgeryPolicy, OffPostPolicy, PresencePolicy, VisitPolicy
+from geo.forgery_policy import ForgeryPolicy
+from geo.policy import ClaimPolicy, OffPostPolicy, PresencePolicy, VisitPolicy
 from tests.factories.desk import Desk
 from tests.factories.pdf import pdf_text
 from web.cards import printing, sentences, words
