@@ -24,10 +24,8 @@ def quantity(name: str, value: object) -> str:
         return formats.distance(value)
     if name.endswith(("_share", "coverage", "confidence", "score", "weight", "_rho")):
         return f"{value:.0%}"
-    if name.endswith("_pct"):
-        return f"{value:g}%"
-    if name.endswith("mps2"):
-        return f"{value:g} m/s²"
-    if name.endswith("mps"):
-        return f"{value:g} m/s"
-    return f"{value:g}"
+    unit = next((unit for end, unit in _UNITS.items() if name.endswith(end)), "")
+    return f"{value:g}{unit}"
+
+
+_UNITS = {"_pct": "%", "mps2": " m/s²", "mps": " m/s"}
