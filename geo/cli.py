@@ -25,7 +25,7 @@ from geo.policy import Policy
 from geo.presence import PresenceInterval, State, crossings, detect_presence
 from geo.quality import flag_series
 from geo.roads import Profile, Roads
-from geo.trajectory import Segment, Trajectory, Trip, reconstruct_day, segment_to_json
+from geo.trajectory import Stop, Trajectory, Trip, reconstruct_day, segment_to_json
 from geo.valhalla_roads import ValhallaRoads
 from geo.verdict import canonical_json, parse_instant
 
@@ -129,7 +129,9 @@ def track(
             "end": day.end,
             "coverage": round(day.coverage, 4),
             "distance_m": day.distance.to_json(),
-            "segments": [_segment(s, day, with_path=with_path) for s in day.segments],
+            "segments": [
+                _segment(day, number, with_path=with_path) for number in range(len(day.segments))
+            ],
             "algorithm_version": ALGORITHM_VERSION,
             "policy": policy.to_json(),
         }
@@ -280,17 +282,20 @@ def read_windows(texts: tuple[str, ...]) -> list[Window]:
     return windows
 
 
-def _segment(segment: Segment, day: Trajectory, *, with_path: bool) -> dict[str, Any]:
-    path = {"path": _path(segment, day)} if with_path and isinstance(segment, Trip) else {}
-    return segment_to_json(segment) | path
-
-
-def _path(trip: Trip, day: Trajectory) -> list[list[float]]:
-    if trip.path:
-        return [[round(x, 6), round(y, 6)] for x, y in trip.path]
-    part = slice(trip.first, trip.last + 1)
-    lon, lat = day.track.fixes.lon_deg[part].tolist(), day.track.fixes.lat_deg[part].tolist()
-    return [[round(x, 6), round(y, 6)] for x, y in zip(lon, lat, strict=True)]
+def _segment(day: Trajectory, number: int, *, with_path: bool) -> dict[str, Any]:
+    segment = day.segments[number]
+    if not (with_path and isinstance(segment, Trip)):
+        return segment_to_json(segment)
+    path = list(segment.path)
+    if not path:
+        fixes, part = day.track.fixes, slice(segment.first, segment.last + 1)
+        path = list(zip(fixes.lon_deg[part].tolist(), fixes.lat_deg[part].tolist(), strict=True))
+        # As the distance does, from the middle of one stop to the middle of the next.
+        for end, beside in ((0, number - 1), (-1, number + 1)):
+            stop = day.segments[beside] if 0 <= beside < len(day.segments) else None
+            if isinstance(stop, Stop):
+                path[end] = (stop.lon_deg, stop.lat_deg)
+    return segment_to_json(segment) | {"path": [[round(x, 6), round(y, 6)] for x, y in path]}
 
 
 def _absence(

@@ -77,12 +77,14 @@ def test_track_answers_by_contract() -> None:
     assert found["start"] == "2026-11-18T01:00:00Z"
     assert set(found["distance_m"]) == {"low", "mid", "high"}
     assert [s["kind"] for s in found["segments"]] == ["stop", "trip", "stop", "gap", "stop"]
-    stop, trip, _, gap, _ = found["segments"]
+    stop, trip, there, gap, _ = found["segments"]
     assert set(stop) == {
         "kind", "start", "end", "lon", "lat", "radius_m", "observed_s", "inferred_s", "fixes",
     }  # fmt: skip
     assert set(trip) == {"kind", "start", "end", "distance_m", "fixes", "path"}
     assert len(trip["path"]) == trip["fixes"]
+    assert trip["path"][0] == [stop["lon"], stop["lat"]]
+    assert trip["path"][-1] == [there["lon"], there["lat"]]
     assert set(gap) == {"kind", "start", "end", "cause"}
     assert found["policy"] == Policy().to_json()
     without = answer(run("track", "-", stdin="\n".join(lines_of(VISIT))))
