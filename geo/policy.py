@@ -102,14 +102,15 @@ class TrackPolicy:
     """Dense fixes are averaged over a way this many times their accuracy ..."""
     bead_max_s: float = 30.0
     """... but over no longer time than this."""
-    detour_share: float = 0.185
+    detour_share: float = 0.15
     """How much longer than the chord a way is that nobody looked at for long ..."""
-    detour_s: float = 430.0
+    detour_s: float = 600.0
     """... reached with this time constant."""
-    turn_share: float = 0.20
+    turn_share: float = 0.33
     """How much longer for each radian that the line turns about the step ..."""
-    turn_s: float = 38.0
-    """... reached with this time constant."""
+    turn_m: float = 250.0
+    turn_s: float = 30.0
+    """... reached with this length of the step and with this time for it, both."""
     match_min_m: float = 200.0
     """Shorter trips are not matched to roads: their ends matter more than their way."""
     match_beyond_share: float = 0.10

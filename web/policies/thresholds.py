@@ -81,6 +81,7 @@ LABELS: Final[Mapping[str, Mapping[str, LazyString]]] = {
         "detour_share": _l("Longer than the chord by this share, where nobody looked for long"),
         "detour_s": _l("… reached with this time constant"),
         "turn_share": _l("Longer by this share for each radian that the line turns"),
+        "turn_m": _l("… reached after turns with this length of the step"),
         "turn_s": _l("… reached after turns with this time constant"),
         "match_min_m": _l("Shorter trips are not matched to roads"),
         "match_beyond_share": _l("A matched way is believed so far beyond the trace"),
