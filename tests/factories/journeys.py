@@ -24,7 +24,7 @@ def drive(*, minutes: float = 60, start: float = 0, until: float | None = None) 
 
     `until` cuts off what the phone had sent by that minute after nine.
     """
-    every = [k / 2 for k in range(int((minutes + 40) * 2))]
+    every = [k / 2 for k in range(int((minutes + 65) * 2))]
     steps = []
     for minute in every:
         ridden_s = min(max(minute - 20, 0.0), minutes) * 60

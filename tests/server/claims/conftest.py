@@ -20,7 +20,10 @@ def office(_office: Desk, module_database: DatabaseUrls) -> Desk:
     superuser = make_engine(module_database.superuser, pool_size=1)
     with superuser.begin() as connection:
         connection.execute(
-            text("TRUNCATE travel_claims, claim_checks, fixes, excusals, security_events")
+            text(
+                "TRUNCATE travel_claims, claim_checks, fixes, excusals, security_events, "
+                "roster_entries, touched_days"
+            )
         )
     superuser.dispose()
     _office.clock.advance(NOON - _office.clock.now())

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from redis import Redis
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -29,11 +30,15 @@ from server.claims.services import (
     save_draft,
     submit_claim,
 )
+from server.db.engine import make_engine, make_session_factory
 from server.errors import Conflict, InvalidInput, NotFound
 from server.findings.rules import DayKey
+from server.main.engine import slices_beside
 from server.people.rules import Action
 from server.posts.queries import ExcusalKind
 from server.posts.services import excuse
+from server.tracking.engine import Engine
+from server.tracking.live import LivePublisher
 from tests.factories.desk import DAY, Desk
 from tests.factories.footprints import nine, tread
 from tests.factories.journeys import (
@@ -150,6 +155,38 @@ def test_late_data_makes_the_next_version_before_the_decision(office: Desk) -> N
     assert [c.version for c in found.checks] == [2, 1]
     assert found.row.verdict is ClaimVerdict.SUPPORTED
     assert not found.row.amended
+
+
+def test_the_engine_has_a_claim_checked_again_whose_day_it_derives_anew(
+    office: Desk, redis_client: Redis
+) -> None:
+    office.roster("employee")
+    tread(office, "employee", drive(until=50))
+    claim_id = hand_in(office, "employee", mileage("43.2"))
+    check(office)
+    assert not detail(office, claim_id).waiting
+    tread(office, "employee", [s for s in drive() if s.minute >= 50])
+    with as_engine(office) as session:
+        touched = {"t": office.alpha.id, "e": office.alpha.people["employee"], "on": DAY}
+        session.execute(text("DELETE FROM touched_days"))
+        session.execute(
+            text(
+                "INSERT INTO touched_days (tenant_id, employee_id, work_on, since_at) "
+                "VALUES (:t, :e, :on, :since)"
+            ),
+            touched | {"since": nine()},
+        )
+    database = make_engine(office.urls.engine, pool_size=2)
+    sessions = make_session_factory(database)
+    beside = slices_beside(sessions, office.clock)
+    publisher = LivePublisher(redis_client)
+    Engine(sessions, office.clock, publisher, on_derived=beside.on_derived).run_until_idle()
+    database.dispose()
+    assert detail(office, claim_id).waiting
+    assert check(office) == 0, "late data comes in bursts: not at once"
+    office.clock.advance(timedelta(minutes=1))
+    assert check(office) == 1
+    assert [c.version for c in detail(office, claim_id).checks] == [2, 1]
 
 
 def test_late_data_after_the_decision_is_an_amendment_and_never_an_edit(office: Desk) -> None:
