@@ -25,12 +25,10 @@ class Verifier(threading.Thread):
     ----------
     sessions : of the role `outpost_engine`, all tenants.
     clock : tells which windows are over.
-    at_once : due visits a transaction.
+    at_once : due visits a transaction; the engine waits for those of a day it derives, so few.
     """
 
-    def __init__(
-        self, sessions: sessionmaker[Session], clock: Clock, *, at_once: int = 100
-    ) -> None:
+    def __init__(self, sessions: sessionmaker[Session], clock: Clock, *, at_once: int = 20) -> None:
         super().__init__(name="verifier", daemon=True)
         self._sessions = sessions
         self._clock = clock
