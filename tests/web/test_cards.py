@@ -140,3 +140,9 @@ def test_a_sketch_keeps_its_proof_however_many_fixes_there_are() -> None:
     assert drawn.count('class="fix"') <= 1_500
     assert draw(Sketch()) is None
     assert draw(Sketch(dots=dots[:1])) is not None
+
+
+def test_a_unit_is_a_word_of_its_own_in_a_name() -> None:
+    assert quantity("mps", 3.5) == quantity("fastest_mps", 3.5) == "3.5 m/s"
+    assert quantity("hardest_mps2", 9.0) == "9 m/s²"
+    assert quantity("jumps", 2) == "2"

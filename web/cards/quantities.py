@@ -24,8 +24,8 @@ def quantity(name: str, value: object) -> str:
         return formats.distance(value)
     if name.endswith(("_share", "coverage", "confidence", "score", "weight", "_rho")):
         return f"{value:.0%}"
-    unit = next((unit for end, unit in _UNITS.items() if name.endswith(end)), "")
+    unit = next((unit for end, unit in _UNITS.items() if f"_{name}".endswith(end)), "")
     return f"{value:g}{unit}"
 
 
-_UNITS = {"_pct": "%", "mps2": " m/s²", "mps": " m/s"}
+_UNITS = {"_pct": "%", "_mps2": " m/s²", "_mps": " m/s"}
