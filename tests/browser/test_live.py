@@ -112,6 +112,7 @@ def test_a_selected_person_shows_facts_and_the_way_of_half_an_hour(
     assert 20 <= len(trail["points"]) <= 32
     expect(lead.locator("[data-card] [data-name]")).to_have_text("杨磊")
     expect(lead.locator("[data-fact=post]")).to_have_text(PLACES[0][0])
+    expect(lead.locator("[data-fact=source]")).to_have_text("卫星")
     expect(lead.locator("[data-fact=accuracy]")).to_have_text("±12 米")
 
 

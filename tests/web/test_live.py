@@ -190,6 +190,7 @@ def test_posts_are_closed_areas_with_a_place_for_the_name(office: Desk) -> None:
 def test_the_table_sorts_filters_and_exports_without_coordinates(office: Desk) -> None:
     browser = office.browser("supervisor_north")
     text = browser.text("/live/table?status=off_post")
+    assert "Satellites" in text, "what measured it stands beside its age and accuracy"
     assert "employee" in text
     assert "peer ALPHA" not in text
     exported = browser.text("/live/table?format=csv&sort=-name").removeprefix("\ufeff")

@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from web.datums import DATUMS
+from web.sources import SOURCES
 
 CONDITIONS: Mapping[str, tuple[LazyString, str]] = {
     "ok": (_l("Reports"), "ok"),
@@ -117,14 +118,6 @@ TROUBLES: Mapping[str, LazyString] = {
     "no_refresh": _l("Background refresh is off for the app."),
 }
 """What a phone says stands in the way."""
-
-SOURCES: Mapping[str, LazyString] = {
-    "gps": _l("Satellites"),
-    "wifi": _l("Wi-Fi"),
-    "cell": _l("Radio cells"),
-    "lbs": _l("The carrier or a service"),
-    "unknown": _l("Not told"),
-}
 
 
 def statement_words(told: Mapping[str, str]) -> str:

@@ -25,8 +25,12 @@ from web.posts.shapes import drawing
 from web.tables import TableState
 
 SEVERITY: Final = ("off_post", "no_signal", "stale", "travelling", "on_post", "off_duty")
-SORTS: Final = frozenset({"name", "unit", "post", "status", "fixed", "accuracy", "battery"})
-CSV_HEADER: Final = ("name", "unit", "post", "status", "fixed_at", "accuracy_m", "battery_pct")
+SORTS: Final = frozenset(
+    {"name", "unit", "post", "status", "fixed", "source", "accuracy", "battery"}
+)
+CSV_HEADER: Final = (
+    *("name", "unit", "post", "status", "fixed_at", "source", "accuracy_m", "battery_pct"),
+)
 MAX_ALERTS: Final = 100
 TRAIL_S: Final = 1800
 
@@ -41,6 +45,7 @@ class PersonRow:
     post: str | None
     status: str
     fixed_at: datetime | None
+    source: str | None
     accuracy_m: float | None
     battery_pct: int | None
 
@@ -138,6 +143,7 @@ def rows_of(columns: Mapping[str, list[Any]]) -> list[PersonRow]:
             post=columns["post"][i],
             status=columns["status"][i],
             fixed_at=_instant(columns["fixed_at"][i]),
+            source=columns["source"][i],
             accuracy_m=columns["accuracy_m"][i],
             battery_pct=columns["battery_pct"][i],
         )
@@ -148,7 +154,10 @@ def rows_of(columns: Mapping[str, list[Any]]) -> list[PersonRow]:
 def csv_row(row: PersonRow) -> tuple[object, ...]:
     """Return one line of the CSV, in the order of `CSV_HEADER`."""
     fixed_at = row.fixed_at.isoformat() if row.fixed_at else None
-    return (row.name, row.unit, row.post, row.status, fixed_at, row.accuracy_m, row.battery_pct)
+    return (
+        *(row.name, row.unit, row.post, row.status),
+        *(fixed_at, row.source, row.accuracy_m, row.battery_pct),
+    )
 
 
 def _alert(row: FindingRow, phone: str | None) -> dict[str, Any]:
@@ -189,6 +198,7 @@ def _sort_value(row: PersonRow, key: str) -> tuple[bool, Any]:
         "post": row.post,
         "status": SEVERITY.index(row.status),
         "fixed": row.fixed_at,
+        "source": row.source,
         "accuracy": row.accuracy_m,
         "battery": row.battery_pct,
     }

@@ -28,6 +28,7 @@ from server.tracking.live_many import (
 from server.tracking.queries import live_map, trail
 from web import answers
 from web.live import many, picture
+from web.sources import SOURCES
 from web.tables import TableState, csv_response
 
 blueprint = Blueprint("live", __name__, template_folder="templates")
@@ -194,7 +195,9 @@ def table() -> str | Response:
     if request.args.get("format") == "csv":
         return csv_response("live", picture.CSV_HEADER, (picture.csv_row(row) for row in rows))
     shown = rows[state.offset : state.offset + state.size]
-    return render_template("live/table.html", table=state, rows=shown, count=len(rows), as_of=at)
+    return render_template(
+        "live/table.html", table=state, rows=shown, count=len(rows), as_of=at, sources=SOURCES
+    )
 
 
 def _table_of_many(
@@ -216,7 +219,9 @@ def _table_of_many(
     if request.args.get("format") == "csv":
         name = f"live-{state.offset + 1}-to-{state.offset + len(rows)}-of-{total}"
         return csv_response(name, picture.CSV_HEADER, (picture.csv_row(row) for row in rows))
-    return render_template("live/table.html", table=state, rows=rows, count=total, as_of=at)
+    return render_template(
+        "live/table.html", table=state, rows=rows, count=total, as_of=at, sources=SOURCES
+    )
 
 
 def _looked(session: Session, people: dict[str, list[Any]], at: datetime) -> None:

@@ -5,7 +5,7 @@
 
 export const SEVERITY = ["off_post", "no_signal", "stale", "travelling", "on_post", "off_duty"];
 const SILENT = new Set(["stale", "no_signal"]);
-const WHERE = ["lon", "lat", "accuracy_m", "fixed_at", "speed_mps", "course_deg", "presence", "distance_m"];
+const WHERE = ["lon", "lat", "accuracy_m", "fixed_at", "speed_mps", "course_deg", "presence", "distance_m", "source"];
 
 export class LiveStore extends EventTarget {
   #skew = 0;

@@ -150,6 +150,8 @@ function unselect() {
   remember();
 }
 
+const sources = { gps: t("Satellites"), wifi: t("Wi-Fi"), cell: t("Radio cells"), lbs: t("The carrier or a service") };
+
 function card(person) {
   const box = find("[data-card]");
   box.hidden = !person;
@@ -168,6 +170,7 @@ function card(person) {
   const facts = {
     post: person.post ?? t("none today"),
     fixed: person.fixed_at ? clock(person.fixed_at, { zone: urls.zone }) : t("no fix yet"),
+    source: person.fixed_at ? sources[person.source] ?? t("unknown") : "–",
     accuracy: person.accuracy_m ? `±${length(person.accuracy_m)}` : t("unknown"),
     battery: person.battery_pct === null || person.battery_pct === undefined ? t("unknown") : `${person.battery_pct}%`,
   };
