@@ -124,7 +124,8 @@ class House:
         branch = {"moved": "north", "arrived": "south"}.get(of, of)
         tenant = self.world.tenants[slug]
         name = "mover" if of in MOVES else {"north": "employee", "south": "other_branch"}[of]
-        account = {"north": "employee", "south": "other_branch"}[branch]
+        # Of people who are asked for nothing here: one row gives them a role for good.
+        account = {"north": "peer", "south": "other_branch"}[branch]
         return {
             "employee_id": str(tenant.people[name]),
             "grant_id": self.grants[tenant.logins[f"supervisor_{branch}"].account_id],
