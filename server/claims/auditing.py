@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from geo.claims import Line, LineCheck, audit_claim
@@ -68,7 +69,9 @@ def audit_due(session: Session, clock: Clock, *, limit: int = 20) -> int:
         try:
             with session.begin_nested():
                 _audit(session, claim, zone, now)
-        except (ValueError, ArithmeticError):
+        except Exception as error:
+            if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                raise
             # One claim that cannot be judged keeps no other waiting; a person sees it unchecked.
             _log.exception("claim %s could not be checked", claim.id)
     session.flush()

@@ -49,6 +49,10 @@ class Auditor(threading.Thread):
                 _log.warning("claims wait: %s", type(error).__name__)
                 self._stopped.wait(_RETRY_S)
                 continue
+            except Exception:  # noqa: BLE001  # a dead thread would stall all others' work
+                _log.exception("claims wait: what is due cannot be done")
+                self._stopped.wait(_RETRY_S)
+                continue
             if not busy:
                 self._stopped.wait(POLL_S)
 

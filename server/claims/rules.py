@@ -21,6 +21,8 @@ MAX_LINES: Final = 60
 MAX_DAYS: Final = 92
 MAX_TEXT: Final = 1_000
 _MAX_AMOUNT: Final = Decimal(10_000_000)
+_FIRST_ON: Final = date(2000, 1, 1)
+_BEFORE: Final = date(2100, 1, 1)
 _CENT: Final = Decimal("0.01")
 
 
@@ -86,7 +88,7 @@ def read_facts(document: Mapping[str, Any], *, zone: str) -> ClaimFacts:
         raise InvalidInput("too_many_lines")
     raw = {str(line["id"]): line for line in document["lines"]}
     amounts = {line.id: _amount(line, raw[line.id], claim) for line in claim.lines}
-    days = [day for line in claim.lines for day in _dates(line, ZoneInfo(zone))]
+    days = _days_touched(claim.lines, ZoneInfo(zone))
     if (max(days) - min(days)).days >= MAX_DAYS:
         raise InvalidInput("too_many_days")
     return ClaimFacts(claim, amounts, min(days), max(days))
@@ -172,6 +174,16 @@ def _days(first_on: date, last_on: date, zone: ZoneInfo) -> Window:
     )
 
 
+def _days_touched(lines: Iterable[Line], zone: ZoneInfo) -> list[date]:
+    try:
+        days = [day for line in lines for day in _dates(line, zone)]
+    except OverflowError:
+        days = [date.max]
+    if min(days) < _FIRST_ON or max(days) >= _BEFORE:
+        raise InvalidInput("unreadable", "a date is out of range")
+    return days
+
+
 def _dates(line: Line, zone: ZoneInfo) -> tuple[date, date]:
     if isinstance(line, NightLine):
         return line.on, line.on + timedelta(days=1)
@@ -186,7 +198,10 @@ def _count(line: Line) -> Decimal:
 
 def _amount(line: Line, raw: Mapping[str, Any], claim: Claim) -> Decimal:
     if isinstance(line, MileageLine):
-        return _money(line.km * claim.rate_per_km)
+        driven = line.km * claim.rate_per_km
+        if driven > _MAX_AMOUNT:
+            raise InvalidInput("bad_amount", f"line {line.id}: too much money")
+        return _money(driven)
     text = raw.get("amount", "0")
     try:
         amount = Decimal(text) if isinstance(text, str) else None

@@ -68,6 +68,10 @@ class Replayer(threading.Thread):
                 _log.warning("what-ifs wait: %s", type(error).__name__)
                 self._stopped.wait(_RETRY_S)
                 continue
+            except Exception:  # noqa: BLE001  # a dead thread would stall all others' work
+                _log.exception("what-ifs wait: what is due cannot be done")
+                self._stopped.wait(_RETRY_S)
+                continue
             if not busy:
                 self._stopped.wait(POLL_S)
 

@@ -77,6 +77,10 @@ class SignsWorker(threading.Thread):
                 _log.warning("signs wait: %s", type(error).__name__)
                 self._stopped.wait(_RETRY_S)
                 continue
+            except Exception:  # noqa: BLE001  # a dead thread would stall all others' work
+                _log.exception("signs wait: what is due cannot be done")
+                self._stopped.wait(_RETRY_S)
+                continue
             if not busy:
                 self._stopped.wait(POLL_S)
 

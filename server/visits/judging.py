@@ -12,7 +12,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from geo.errors import GeoError
 from geo.fix import FixArray
 from geo.gaps import Window
 from geo.rounds import PlannedVisit as GeoVisit
@@ -87,7 +86,7 @@ def _judged(
     for key, group in rounds.items():
         try:
             found += _judge_round(for_judgement(fixes[DayKey(*key)]), group, policies)
-        except (GeoError, ArithmeticError, LookupError, ValueError):
+        except Exception:  # noqa: BLE001
             # It would keep all others from being judged; the next fact of the day queues it.
             _log.exception("visits of %s cannot be judged", key.on_date)
     return found

@@ -97,7 +97,7 @@ _ENDED: Final = text(
         AND d.version = v.version
     WHERE v.cancelled_at IS NULL AND v.ends_at <= :now
       AND coalesce(v.pin, s.position) IS NOT NULL
-    ORDER BY v.tenant_id, v.employee_id, v.on_date, v.id
+    ORDER BY v.tenant_id, v.employee_id, v.on_date, v.id FOR UPDATE OF v
     """  # noqa: S608  # constants
 )
 # Whoever moved the pin meanwhile was right: the visit is due again.
@@ -159,7 +159,10 @@ def claim_due(
 def ended_visits(
     session: Session, rounds: Sequence[RoundKey], *, now: datetime
 ) -> list[VisitFacts]:
-    """Return the visits of rounds whose window is over, by round and id. One statement."""
+    """Return the visits of rounds whose window is over, by round and id, locked. One statement.
+
+    Nobody cancels a visit while it is judged, so that none excuses anything after it.
+    """
     rows = session.execute(_ENDED, {"now": now, **_columns(rounds)})
     return [
         VisitFacts(

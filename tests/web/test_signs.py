@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from uuid import UUID
@@ -151,7 +152,14 @@ def test_another_person_is_named_only_to_those_who_may_see_them(office: Desk) ->
     page = office.browser("supervisor_group").text(f"/signs/{sign}")
     assert "Like that of other_branch ALPHA-SOUTH" in page
     assert "97%" in page
-    assert "SOUTH" not in office.browser("other_team").text(f"/me/signs/{sign}")
+    mine = office.browser("other_team").text(f"/me/signs/{sign}")
+    assert "SOUTH" not in mine
+    assert str(office.alpha.people["other_branch"]) not in mine
+    export = office.browser("other_team").get("/me/export")
+    with zipfile.ZipFile(io.BytesIO(export.data)) as archive:
+        told = archive.read("findings.json").decode()
+    assert f"another person/{DAY}" in told
+    assert str(office.alpha.people["other_branch"]) not in told
 
 
 def test_the_printed_card_bears_the_digest_of_the_screen(

@@ -1,5 +1,6 @@
 """An evidence document as a card: sentences and quantities, nothing of it left out."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ _KNOWN: Final = frozenset(
 )
 _UNSAID: Final = frozenset({"shape", "geometry", "start", "end"})
 """Members of an input that are shown as a map, and those that make a span."""
+_DAY_OF_SOMEBODY: Final = re.compile(r"[0-9a-f-]{36}/(\d{4}-\d{2}-\d{2})")
+"""Another person-day that was looked at: whose it is, is not for every reader of a card."""
 
 
 class Pair(NamedTuple):
@@ -199,6 +202,8 @@ def _shown(name: str, value: object, zone: str) -> str:
     if name == "cause":
         return word(words.REASONS, value)
     if isinstance(value, str):
+        if day := _DAY_OF_SOMEBODY.fullmatch(value):
+            return day[1]
         at = _instant(value)
         return formats.instant(at, zone, seconds=True) if at else value
     if isinstance(value, list):

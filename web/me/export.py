@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,6 +32,7 @@ from server.tracking.queries import (
 from server.visits.queries import visits_of_person
 
 _AHEAD: Final = timedelta(days=400)
+_DAY_OF: Final = re.compile(r"([0-9a-f-]{36})/(\d{4}-\d{2}-\d{2})")
 _EVERY_LOOK: Final = 10_000_000
 
 
@@ -70,7 +72,7 @@ def archive_of(
         archive.writestr("person.json", _json({"person": asdict(person), "exported_at": now}))
         devices = [asdict(d) for d in device_health(session, scope, with_revoked=True)]
         archive.writestr("devices.json", _json(devices))
-        findings = [_flat(found) for found in findings_of_person(session, person.id)]
+        findings = [_flat(found, person.id) for found in findings_of_person(session, person.id)]
         archive.writestr("findings.json", _json(findings))
         visits = [asdict(visit) for visit in visits_of_person(session, person.id)]
         archive.writestr("visits.json", _json(visits))
@@ -118,9 +120,20 @@ def archive_of(
     return buffer.getvalue()
 
 
-def _flat(found: FindingDetail) -> dict[str, Any]:
+def _flat(found: FindingDetail, person_id: UUID) -> dict[str, Any]:
     whole = asdict(found)
-    return {**whole.pop("row"), **whole}
+    flat: dict[str, Any] = _without_others({**whole.pop("row"), **whole}, str(person_id))
+    return flat
+
+
+def _without_others(value: object, mine: str) -> Any:  # noqa: ANN401  # JSON
+    """Take out of evidence with whose day it was compared, unless it was one's own."""
+    if isinstance(value, dict):
+        return {key: _without_others(inner, mine) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_others(inner, mine) for inner in value]
+    day = _DAY_OF.fullmatch(value) if isinstance(value, str) else None
+    return value if day is None or day[1] == mine else f"another person/{day[2]}"
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

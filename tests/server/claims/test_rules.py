@@ -129,3 +129,24 @@ def test_the_gravest_verdict_does_not_depend_on_the_order(verdicts: list[ClaimVe
     assert gravest(verdicts) is gravest(reversed(verdicts))
     if ClaimVerdict.OVER in verdicts:
         assert gravest(verdicts) is ClaimVerdict.OVER
+
+
+@pytest.mark.parametrize("on", ["9999-12-31", "0001-01-01", "1999-12-31", "2100-01-01"])
+def test_a_date_that_no_journey_has_is_refused(on: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_facts({"lines": [{**NIGHT, "on": on}]}, zone="Asia/Shanghai")
+    assert refused.value.code == "unreadable"
+
+
+def test_an_instant_that_no_zone_can_tell_is_refused() -> None:
+    line = {**KM, "start": "9999-12-31T20:00:00Z", "end": "9999-12-31T23:00:00Z"}
+    with pytest.raises(InvalidInput) as refused:
+        read_facts({"lines": [line]}, zone="Asia/Shanghai")
+    assert refused.value.code == "unreadable"
+
+
+def test_kilometres_worth_more_than_any_claim_are_refused() -> None:
+    document = {"rate_per_km": "99999999", "lines": [{**KM, "km": "99999999"}]}
+    with pytest.raises(InvalidInput) as refused:
+        read_facts(document, zone="Asia/Shanghai")
+    assert refused.value.code == "bad_amount"

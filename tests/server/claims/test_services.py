@@ -358,3 +358,30 @@ def test_a_claim_past_the_retention_of_positions_keeps_its_check(office: Desk) -
         session.execute(text("UPDATE travel_claims SET due_at = now() - interval '9 years'"))
     assert check(office) == 1
     assert [c.version for c in detail(office, claim_id).checks] == [1]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["'{}'", "jsonb_set(document, '{lines,0,start}', '\"9999-12-31T23:00:00Z\"')"],
+    ids=["no claim", "beyond the calendar"],
+)
+def test_a_claim_that_cannot_be_read_keeps_no_other_waiting(office: Desk, broken: str) -> None:
+    tread(office, "employee", drive())
+    bad = hand_in(office, "employee", mileage("70.0"))
+    good = hand_in(office, "peer", mileage("40.0"))
+    with as_engine(office) as session:
+        session.execute(
+            text("UPDATE travel_claims SET due_at = due_at - interval '1 hour' WHERE id = :id"),
+            {"id": bad},
+        )
+    superuser = make_engine(office.urls.superuser, pool_size=1)
+    with superuser.begin() as connection:
+        connection.execute(
+            text(f"UPDATE travel_claims SET document = {broken} WHERE id = :id"),
+            {"id": bad},
+        )
+    superuser.dispose()
+    assert check(office) == 2
+    assert [c.version for c in detail(office, good).checks] == [1]
+    assert detail(office, bad).checks == []
+    assert check(office) == 0

@@ -199,6 +199,28 @@ def test_an_assigned_visit_excuses_its_window_and_a_cancelled_one_nothing(acme: 
         cancel_visit(session, acme.clock, tenant_id=acme.tenant_id, visit_id=visit)
 
 
+def test_a_visit_cancelled_under_judgement_excuses_nothing(acme: Company) -> None:
+    who = phone(acme)
+    place = site(acme)
+    visit = plan(acme, who.employee_id, place, TEN, TEN + minutes(20))
+    other = plan(acme, who.employee_id, place, NOON, NOON + minutes(20))
+    acme.clock.at = NOON + minutes(60)
+    with acme.engine_transaction() as session:
+        session.execute(
+            text("UPDATE planned_visits SET due_at = NULL WHERE id = :id"), {"id": visit}
+        )
+    judge = threading.Thread(target=verifier(acme).run_once)
+    with acme.transaction() as session:
+        cancel_visit(session, acme.clock, tenant_id=acme.tenant_id, visit_id=visit)
+        judge.start()
+        judge.join(1.0)
+        assert judge.is_alive(), "it waits for whoever cancels"
+    judge.join(20)
+    assert verdicts(acme, visit) == []
+    assert len(verdicts(acme, other)) == 1
+    assert [row.starts_at for row in excusals(acme, who)] == [NOON]
+
+
 def off_posts(acme: Company) -> list[FindingState]:
     with acme.transaction() as session:
         wanted = FindingFilter(kinds=(FindingKind.OFF_POST,), states=tuple(FindingState))
