@@ -211,6 +211,8 @@ def decide_claim(
     ).scalar_one_or_none()
     if done is None:
         raise Conflict("claim_moved_on")
+    if decision is ClaimState.RETURNED:
+        _check_again_beside(session, clock, claim)
     record_security_event(
         session,
         tenant_id=principal.tenant_id,
@@ -252,6 +254,23 @@ def queue_audits(session: Session, clock: Clock, days: Mapping[DayKey, datetime]
             TravelClaim.first_on > (now - RAW_RETENTION).date(),
         )
         .values(due_at=func.coalesce(TravelClaim.due_at, now + _SETTLE))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _check_again_beside(session: Session, clock: Clock, returned: TravelClaim) -> None:
+    """Have claims checked again that may have been found claimed twice because of this one."""
+    session.execute(
+        update(TravelClaim)
+        .where(
+            TravelClaim.tenant_id == returned.tenant_id,
+            TravelClaim.employee_id == returned.employee_id,
+            TravelClaim.id != returned.id,
+            TravelClaim.state == ClaimState.SUBMITTED,
+            TravelClaim.first_on <= returned.last_on,
+            TravelClaim.last_on >= returned.first_on,
+        )
+        .values(due_at=clock.now())
         .execution_options(synchronize_session=False)
     )
 

@@ -196,6 +196,8 @@ def test_finance_brings_a_claim_as_a_file(office: Desk) -> None:
 
     assert "The file is not JSON." in send(b"[")
     assert "line 1: id is a text" in send(b'{"lines": [{}]}')
+    nul = json.dumps(claim_of(mileage("5.0", id_="a\x00b"))).encode()
+    assert "The file is not JSON." in send(nul)
     good = json.dumps(claim_of(mileage("5.0"))).encode()
     assert "nobody with this staff number" in send(good, "E-none")
     page = send(good)

@@ -79,7 +79,8 @@ def document_of(content: bytes) -> dict[str, Any]:
         found = json.loads(content[:MAX_FILE], parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise InvalidInput("not_json") from None
-    if not isinstance(found, dict):
+    # The database keeps no text with a NUL in it.
+    if not isinstance(found, dict) or b"\\u0000" in content:
         raise InvalidInput("not_json")
     return found
 

@@ -306,6 +306,23 @@ def test_a_span_claimed_twice_goes_to_a_person_with_the_earlier_claim_named(offi
     assert found.row.at_stake == found.row.claimed_amount
 
 
+def test_what_was_claimed_twice_stands_by_itself_once_the_earlier_claim_is_returned(
+    office: Desk,
+) -> None:
+    tread(office, "employee", drive())
+    first = hand_in(office, "employee", mileage("43.2"))
+    office.clock.advance(timedelta(minutes=1))
+    second = hand_in(office, "employee", mileage("43.2"))
+    other = hand_in(office, "peer", mileage("43.2"))
+    assert check(office) == 3
+    decide(office, first, ClaimState.RETURNED)
+    assert check(office) == 1
+    found = detail(office, second)
+    assert found.row.verdict is ClaimVerdict.SUPPORTED
+    assert [c.version for c in found.checks] == [2, 1]
+    assert len(detail(office, other).checks) == 1
+
+
 def test_what_is_claimed_of_a_day_on_leave_goes_to_a_person(office: Desk) -> None:
     tread(office, "employee", drive())
     with office.transaction() as session:
