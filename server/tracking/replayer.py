@@ -4,27 +4,20 @@ A replay is patient work: after each batch the thread rests as long as the batch
 that verdicts of people on duty now do not wait for somebody's question about last month.
 """
 
-import logging
-import threading
 import time
 from typing import Final
 
-import psycopg
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import Clock
+from server.db.rounds import Rounds
 from server.db.session import unit_of_work
 from server.tracking.what_if import claim_run, replay_batch
 
-POLL_S: Final = 1.0
-_RETRY_S: Final = 5.0
 _LONGEST_REST_S: Final = 2.0
 
-_log = logging.getLogger(__name__)
 
-
-class Replayer(threading.Thread):
+class Replayer(Rounds):
     """Does one run after the other until stopped; any number may run, each takes what is free.
 
     Parameters
@@ -37,11 +30,10 @@ class Replayer(threading.Thread):
     def __init__(
         self, sessions: sessionmaker[Session], clock: Clock, *, rests: bool = True
     ) -> None:
-        super().__init__(name="replayer", daemon=True)
+        super().__init__("replayer", poll_s=1.0)
         self._sessions = sessions
         self._clock = clock
         self._rests = rests
-        self._stopped = threading.Event()
 
     def run_once(self) -> bool:
         """Do the run that waits longest to its end; tells whether there was one."""
@@ -57,26 +49,3 @@ class Replayer(threading.Thread):
             if more and self._rests:
                 self._stopped.wait(min(time.monotonic() - began, _LONGEST_REST_S))
         return True
-
-    def run(self) -> None:
-        """Look every second; outlives any restart of the database."""
-        while not self._stopped.is_set():
-            try:
-                busy = self.run_once()
-            except (DBAPIError, psycopg.Error) as error:
-                # The run is taken up again when it has said nothing for two minutes.
-                _log.warning("what-ifs wait: %s", type(error).__name__)
-                self._stopped.wait(_RETRY_S)
-                continue
-            except Exception:  # noqa: BLE001  # a dead thread would stall all others' work
-                _log.exception("what-ifs wait: what is due cannot be done")
-                self._stopped.wait(_RETRY_S)
-                continue
-            if not busy:
-                self._stopped.wait(POLL_S)
-
-    def stop(self) -> None:
-        """End after the batch in hand; another process goes on with the run."""
-        self._stopped.set()
-        if self.ident is not None:
-            self.join(25)

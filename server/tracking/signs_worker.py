@@ -1,27 +1,22 @@
 """Looks for signs in days that are over, beside the engine's worker in its process."""
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
-from typing import Final
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import Clock
+from server.db.rounds import Rounds
 from server.db.session import unit_of_work
 from server.findings.rules import DayKey
 from server.tracking.engine import Setbacks
 from server.tracking.signs import BATCH, judge_signs
 
-POLL_S: Final = 2.0
-_RETRY_S: Final = 5.0
-
 _log = logging.getLogger(__name__)
 
 
-class SignsWorker(threading.Thread):
+class SignsWorker(Rounds):
     """Looks at days that wait until stopped; nobody waits for it.
 
     Parameters
@@ -31,10 +26,9 @@ class SignsWorker(threading.Thread):
     """
 
     def __init__(self, sessions: sessionmaker[Session], clock: Clock) -> None:
-        super().__init__(name="signs", daemon=True)
+        super().__init__("signs")
         self._sessions = sessions
         self._clock = clock
-        self._stopped = threading.Event()
         self._setbacks = Setbacks()
 
     def run_once(self) -> int:
@@ -67,25 +61,3 @@ class SignsWorker(threading.Thread):
             return 0
         self._setbacks.succeeded(claimed)
         return done
-
-    def run(self) -> None:
-        """Look every other second; outlives any restart of the database."""
-        while not self._stopped.is_set():
-            try:
-                busy = self.run_once()
-            except (DBAPIError, psycopg.Error) as error:
-                _log.warning("signs wait: %s", type(error).__name__)
-                self._stopped.wait(_RETRY_S)
-                continue
-            except Exception:  # noqa: BLE001  # a dead thread would stall all others' work
-                _log.exception("signs wait: what is due cannot be done")
-                self._stopped.wait(_RETRY_S)
-                continue
-            if not busy:
-                self._stopped.wait(POLL_S)
-
-    def stop(self) -> None:
-        """End after the days in hand."""
-        self._stopped.set()
-        if self.ident is not None:
-            self.join(25)
