@@ -1,21 +1,24 @@
 """Kilometres of a span: at least, most likely, at most, and what silence may hide."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from geo.distance import consecutive_m, geodesics_m
-from geo.fix import FixArray
+from geo.fix import FixArray, to_epoch_s
 from geo.gaps import Gap, Window
 from geo.policy import ClaimPolicy, Policy
 from geo.roads import Profile, Roads
-from geo.trajectory import Trajectory, Trip, reconstruct_day
+from geo.trajectory import Stop, Trajectory, Trip, reconstruct_day
 from geo.whereabouts import Place
 
 _PACE_STEP_S = 30.0
 """Steps shorter than this are jitter as much as pace."""
 _PACE_QUANTILE = 0.95
+_INSTANT_S = 1e-3
+"""Times of segments are rounded to microseconds."""
 _OFTEN_S = 150.0
 """Fixes rarer than this cut corners, and do not tell a cyclist from a driver."""
 
@@ -28,11 +31,11 @@ class Mileage:
     ----------
     low_m, mid_m : at least, and the likeliest length.
     fair_m : not disputed up to here: the tolerance of `ClaimPolicy.tolerance_share` and
-        `tolerance_m` above the middle, or what the measurement leaves open when that is more.
-    high_m : at most feasible: the tolerance, or `doubt_share` times what the measurement
-        leaves open together with ``doubt_m``.
-    doubt_m : what long silences have room for at the pace of the day, and rare fixes between
-        them.
+        `tolerance_m` above the middle, or what the measurement leaves open when that is more;
+        never above ``high_m``.
+    high_m : at most feasible: the tolerance, or `doubt_share` times what the measurement and
+        rare fixes leave open together with ``doubt_m``.
+    doubt_m : what long silences have room for at the pace of the day.
     coverage : share of the span in trips and stops; an inferred stay counts, a gap does not.
     missed : names (or numbers) of claimed stops that nobody was seen at.
     profile : how the person went, as far as roads were asked.
@@ -60,9 +63,10 @@ def measure_mileage(
     """Measure a span.
 
     The shortest way through the claimed stops that were seen, where roads know one, is a
-    lower bound; the trace is another. The high end is widened by what was not seen: rare
-    fixes make the interval of each trip wide, and a long silence has room for a way of its
-    own beyond the one across it, because somebody may have gone and come back.
+    lower bound; the trace is another. The high end is widened by what was not seen: each trip
+    and each rare step errs on its own, so their squares add, and many err less than one; a
+    long silence has room for a way of its own beyond the one across it, because somebody may
+    have gone and come back.
 
     Parameters
     ----------
@@ -83,13 +87,14 @@ def measure_mileage(
         way = roads.shortest([(s.lon_deg, s.lat_deg) for s in seen], profile=profile)
         low = min(max(low, way.length_m if way else 0.0), mid)
     tolerated = mid + max(rules.tolerance_share * mid, rules.tolerance_m)
-    doubt = _room_m(day, policy) + _rare_m(day, rules, by_roads=roads is not None)
-    open_m = max(rules.doubt_share, 1.0) * (day.distance.high_m - mid)
+    doubt = _room_m(day, policy)
+    open_m = rules.doubt_share * _open_m(day, rules, by_roads=roads is not None)
+    high = max(tolerated, mid + open_m + doubt)
     return Mileage(
         low_m=low,
         mid_m=mid,
-        fair_m=max(day.distance.high_m, tolerated),
-        high_m=max(tolerated, mid + open_m + doubt),
+        fair_m=min(max(day.distance.high_m, tolerated), high),
+        high_m=high,
         doubt_m=doubt,
         coverage=_coverage(day, span),
         missed=missed,
@@ -158,15 +163,46 @@ def _room_m(day: Trajectory, policy: Policy) -> float:
     gaps = [(s.end - s.start).total_seconds() for s in day.segments if isinstance(s, Gap)]
     long_s = sum(gap for gap in gaps if gap > rules.long_gap_s)
     across_m = day.distance.mid_m - ridden_m
-    return max(rules.gap_going_share * pace * long_s - across_m, 0.0)
+    going_m = max(rules.gap_going_share * pace * long_s - across_m, 0.0)
+    return max(going_m, _between_m(day, pace, policy))
 
 
-def _rare_m(day: Trajectory, rules: ClaimPolicy, *, by_roads: bool) -> float:
-    """Way that trips have room for between rare fixes: a turn off and back that nobody saw."""
-    times = day.track.fixes.epoch_s
-    rare_m = 0.0
+def _between_m(day: Trajectory, pace_mps: float, policy: Policy) -> float:
+    """Way that silences between two places leave room for, however much was taken for a stay.
+
+    A stop is inferred to last into a silence that ends elsewhere; the way may have been longer.
+    """
+    rules = policy.claim
+    fixes = day.track.fixes
+    gone = np.diff(fixes.epoch_s) > rules.long_gap_s
+    for stop in day.segments:
+        if isinstance(stop, Stop):
+            edges = (to_epoch_s(stop.start) - _INSTANT_S, to_epoch_s(stop.end) + _INSTANT_S)
+            first, after = np.searchsorted(fixes.epoch_s, edges)
+            gone[first : max(after - 1, first)] = False
+    straight_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)[gone]
+    going_m = rules.gap_going_share * pace_mps * np.diff(fixes.epoch_s)[gone]
+    beyond_m = going_m - policy.track.detour_mid * straight_m
+    return float(np.clip(beyond_m, 0.0, rules.gap_detour_share * straight_m).sum())
+
+
+def _open_m(day: Trajectory, rules: ClaimPolicy, *, by_roads: bool) -> float:
+    """Add up what is open above the middle: errors of trips, of silences and of rare steps.
+
+    Between rare fixes there is room for a turn off and back that nobody saw.
+    """
+    track = day.track.fixes
+    share = rules.rare_roads_share if by_roads else rules.rare_share
+    across_m = day.distance.high_m - day.distance.mid_m
+    squares = 0.0
     for trip in day.segments:
-        if isinstance(trip, Trip):
-            steps = np.diff(times[trip.first : trip.last + 1])
-            rare_m += trip.distance.mid_m * float(steps[steps > rules.rare_s].sum() / steps.sum())
-    return rare_m * (rules.rare_roads_share if by_roads else rules.rare_share)
+        if not isinstance(trip, Trip):
+            continue
+        spread_m = trip.distance.high_m - trip.distance.mid_m
+        across_m -= spread_m
+        part = slice(trip.first, trip.last + 1)
+        step_m = consecutive_m(track.lon_deg[part], track.lat_deg[part])
+        rare_m = step_m[np.diff(track.epoch_s[part]) > rules.rare_s]
+        longer = trip.distance.mid_m / max(float(step_m.sum()), 1.0)
+        squares += spread_m**2 + float(((share * longer * rare_m) ** 2).sum())
+    return math.sqrt(squares + max(across_m, 0.0) ** 2)

@@ -220,16 +220,18 @@ class ClaimPolicy:
     """Kilometres up to the larger of these above the likeliest length are not disputed."""
     under_share: float = 0.7
     """A claim below this share of the least feasible length is asked about."""
-    doubt_share: float = 1.25
-    """A claim is disputed from so many times the room that the measurement leaves above it ..."""
+    doubt_share: float = 2.0
+    """A claim is disputed from so many times the room that the measurement leaves above it."""
     rare_s: float = 150.0
-    rare_share: float = 0.25
-    rare_roads_share: float = 0.10
-    """... and this much above a way seen less often, by the trace alone and along roads."""
+    rare_share: float = 0.6
+    rare_roads_share: float = 0.4
+    """A step seen less often may be this much longer, by the trace alone and along roads."""
     long_gap_s: float = 600.0
     """A silence longer than this may hide a way of its own ..."""
     gap_going_share: float = 0.8
-    """... for so much of its length, at the pace of the day."""
+    """... for so much of its length, at the pace of the day ..."""
+    gap_detour_share: float = 1.5
+    """... and where it ends elsewhere, for no more than this share of the straight way beyond."""
     afoot_mps: float = 2.2
     cycling_mps: float = 5.2
     """Nobody who is never faster than this drives; roads are then those of walkers, of cyclists."""

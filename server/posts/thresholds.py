@@ -65,6 +65,7 @@ _BY_NAME: Final[Mapping[str, tuple[str, Number, Number]]] = {
     "bead_noise_share": ("", 0, 100),
     # Times the room that a measurement leaves.
     "doubt_share": ("", 0, 100),
+    "gap_detour_share": ("", 0, 100),
 }
 
 
