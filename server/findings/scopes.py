@@ -15,9 +15,13 @@ from server.people.rules import Action, Principal
 def findings_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
     """Return which findings `action` is open to: membership counts on each one's work date.
 
-    Signs are never among them, see `signs_in_scope`.
+    Nobody reviews their own. Signs are never among them, see `signs_in_scope`.
     """
-    return and_(_in_reach(principal, action, now), Finding.kind != FindingKind.SIGNS)
+    return and_(
+        _in_reach(principal, action, now),
+        Finding.kind != FindingKind.SIGNS,
+        _of_others(principal) if action is Action.REVIEW_FINDING else true(),
+    )
 
 
 def signs_in_scope(principal: Principal, *, now: datetime) -> Scope:
@@ -25,13 +29,17 @@ def signs_in_scope(principal: Principal, *, now: datetime) -> Scope:
     return and_(
         _in_reach(principal, Action.REVIEW_FINDING, now),
         Finding.kind == FindingKind.SIGNS,
-        Finding.employee_id != principal.employee_id if principal.employee_id else true(),
+        _of_others(principal),
     )
 
 
 def own_signs(employee_id: UUID) -> Scope:
     """Return the signs of one person, for that person."""
     return and_(Finding.employee_id == employee_id, Finding.kind == FindingKind.SIGNS)
+
+
+def _of_others(principal: Principal) -> ColumnElement[bool]:
+    return Finding.employee_id != principal.employee_id if principal.employee_id else true()
 
 
 def _in_reach(principal: Principal, action: Action, now: datetime) -> ColumnElement[bool]:

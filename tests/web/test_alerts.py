@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, text
 
+from server.db.engine import make_engine
 from server.http.extensions import db
 from server.tracking.live import LiveType, cursor, read_after
 from tests.conftest import StatementCount
@@ -303,3 +304,26 @@ def test_late_data_is_a_new_version_with_its_differences(office: Desk) -> None:
         browser.post("/preferences", {"locale": "en", "next": "/"})
     assert "第 2 版" in page
     assert "仍在持续" in page
+
+
+def test_nobody_reviews_an_alert_of_their_own(office: Desk) -> None:
+    superuser = make_engine(office.urls.superuser, pool_size=1)
+    with superuser.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO findings SELECT (jsonb_populate_record(f, jsonb_build_object("
+                "'id', gen_random_uuid(), 'employee_id', CAST(:leader AS uuid)))).*"
+                " FROM findings f WHERE employee_id = :peer AND kind = 'off_post'"
+            ),
+            {"leader": office.alpha.people["manager_n1"], "peer": office.alpha.people["peer"]},
+        )
+    superuser.dispose()
+    mine, form = finding_of(office, "manager_n1"), {"action": "false_alarm", "reason": "was here"}
+    browser, leader = office.browser("manager_n1"), office.browser("supervisor_north")
+    assert 'name="action"' not in browser.text(f"/alerts/{mine}")
+    assert f'value="{mine}"' not in browser.text("/alerts")
+    assert browser.post(f"/alerts/{mine}/review", form).status_code == 404
+    assert browser.post(f"/api/alerts/{mine}/reviews", form).status_code in {400, 404, 415}
+    assert browser.post("/alerts/review", {"id": mine, "reason": "ok"}).status_code == 404
+    assert f'value="{mine}"' in leader.text("/alerts")
+    assert leader.post(f"/alerts/{mine}/review", form).status_code == 303

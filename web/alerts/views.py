@@ -196,7 +196,8 @@ def _found(session: Session, finding_id: UUID) -> FindingDetail:
 def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> str:
     with transaction() as session:
         found = _found(session, finding_id)
-        reviewable = _may(session, Action.REVIEW_FINDING, found.row)
+        own = found.row.employee_id == principal().employee_id
+        reviewable = not own and _may(session, Action.REVIEW_FINDING, found.row)
         track = _may(session, Action.VIEW_TRACK, found.row)
     zone = principal().zone
     return render_template(
