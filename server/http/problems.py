@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, redirect, render_template, reque
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as AnyResponse
@@ -76,6 +76,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _part_down)
     app.register_error_handler(PoolTimeout, _part_down)
+    app.register_error_handler(DataError, _unstorable)
     app.register_error_handler(RedisError, _part_down)
     app.register_error_handler(Exception, _unexpected)
 
@@ -149,6 +150,14 @@ def _is_outage(error: DBAPIError) -> bool:
     # Without a state it never reached the server. Classes: 08 connection, 53 resources,
     # 55 locks, 57 shutdown or timeout.
     return state is None or state[:2] in {"08", "53", "55", "57"}
+
+
+def _unstorable(error: DataError) -> AnyResponse:
+    if "NUL" not in str(error.orig):
+        return _unexpected(error)
+    # PostgreSQL keeps no NUL in a text; nobody types one.
+    _log.warning("a text with NUL was refused")
+    return answer(Problem(HTTPStatus.BAD_REQUEST, "unreadable"))
 
 
 def _unexpected(error: Exception) -> AnyResponse:

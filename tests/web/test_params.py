@@ -33,3 +33,10 @@ def test_pages_of_days_stand_dates_at_the_end_of_the_calendar(office: Desk) -> N
     for odd in ("0001-01-01", "9999-12-31"):
         for path in (f"/me?d={odd}", f"/tracks?p={person}&d={odd}", f"/alerts?from={odd}"):
             assert browser.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize("path", ["/people?q=a%00b", "/visits?q=%00", "/sites?q=%00", "/alerts?q=%00"])
+def test_a_text_that_no_database_keeps_is_refused_in_words(office: Desk, path: str) -> None:
+    answer = office.browser("supervisor_north").get(path)
+    assert answer.status_code in {200, 400}
+    assert "Something went wrong" not in answer.get_data(as_text=True)

@@ -122,7 +122,10 @@ def card(claim_id: UUID) -> Response:
         claim = _load(session, claim_id, Action.VIEW_CLAIMS)
         if not claim.checks:
             raise NotFound("not_checked_yet")
-        way = _way(session, claim) if _may_see_way(session, claim.row) else None
+        way = None
+        if _may_see_way(session, claim.row):
+            check_look_quota(session, principal(), claim.row.employee_id, now=now())
+            way = _way(session, claim)
         _note(session, [claim.row.employee_id], "claim", about_on=claim.row.first_on)
     check, row = claim.checks[0], claim.row
     printed = card_pdf(
