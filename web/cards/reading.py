@@ -201,6 +201,8 @@ def _shown(name: str, value: object, zone: str) -> str:
     """Return a value in words: instants in the zone, codes of causes, quantities with units."""
     if name == "cause":
         return word(words.REASONS, value)
+    if name == "profile":
+        return word(words.PROFILES, value)
     if isinstance(value, str):
         if day := _DAY_OF_SOMEBODY.fullmatch(value):
             return day[1]

@@ -28,6 +28,13 @@ VERDICTS: Mapping[str, LazyString] = {
     "cannot_tell": _l("Cannot tell"),
 }
 
+PROFILES: Mapping[str, LazyString] = {
+    "auto": _l("Car"),
+    "bicycle": _l("Bicycle"),
+    "pedestrian": _l("On foot"),
+}
+"""Whose roads a way was sought on."""
+
 REASONS: Mapping[str, LazyString] = {
     # off_post
     "returned": _l("Ended when the person came back."),
