@@ -35,7 +35,9 @@ def test_pages_of_days_stand_dates_at_the_end_of_the_calendar(office: Desk) -> N
             assert browser.get(path).status_code == 200, path
 
 
-@pytest.mark.parametrize("path", ["/people?q=a%00b", "/visits?q=%00", "/sites?q=%00", "/alerts?q=%00"])
+@pytest.mark.parametrize(
+    "path", ["/people?q=a%00b", "/visits?q=%00", "/sites?q=%00", "/alerts?q=%00"]
+)
 def test_a_text_that_no_database_keeps_is_refused_in_words(office: Desk, path: str) -> None:
     answer = office.browser("supervisor_north").get(path)
     assert answer.status_code in {200, 400}
