@@ -37,24 +37,26 @@ LOCATION = {"view_live", "view_person", "view_track", "export_track", "view_find
 LEADER = LOCATION | {
     *("view_distribution", "excuse"),
     *("locate_now", "review_finding", "view_posts", "edit_posts", "view_roster", "import_data"),
+    *("assign_visits", "view_claims"),
 }
 REFERENCE: dict[str, set[str]] = {
     "supervisor": LEADER,
     "manager": LEADER,
-    "finance": set(),
+    "finance": {"view_claims", "file_claim", "decide_claim"},
     "hr": {
         *("view_people", "manage_people", "view_roster", "edit_roster", "excuse"),
         *("view_posts", "edit_posts", "view_devices", "revoke_device", "import_data"),
+        "manage_policies",
     },
     "admin": {
         *("view_people", "manage_people", "manage_accounts", "manage_carriers"),
-        "manage_basemap",
+        *("manage_basemap", "manage_policies"),
         *("view_posts", "edit_posts"),
         *("view_devices", "manage_devices", "revoke_device", "import_data"),
     },
     "auditor": {"view_audit"},
 }
-OWN = LOCATION | {"view_own"}
+OWN = LOCATION | {"view_own", "view_claims", "file_claim"}
 
 
 @dataclass
