@@ -118,7 +118,7 @@ class TrackPolicy:
     match_spread_share: float = 0.03
     match_end_m: float = 60.0
     """Room of a matched length: a share of it, and metres between door and road."""
-    spread_share: float = 0.01
+    spread_share: float = 0.03
     """Share of the length that the high end adds for what nobody can know."""
 
 

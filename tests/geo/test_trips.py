@@ -23,7 +23,8 @@ def test_straight_line() -> None:
     found = length([i * 10.0 for i in range(101)], [0.0] * 101, every_s=1)
     assert found.low_m == pytest.approx(1_000, rel=1e-4)
     assert found.mid_m == pytest.approx(1_000, rel=5e-3)
-    assert found.high_m == pytest.approx(1_000, rel=2e-2)
+    # What nobody can know is three in a hundred even of a straight line.
+    assert found.high_m == pytest.approx(1_030, rel=5e-3)
 
 
 @pytest.mark.parametrize("speed_mps", [1.4, 5.0, 15.0])
