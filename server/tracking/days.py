@@ -25,7 +25,11 @@ MAX_POINTS: Final = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceView:
-    """One interval of presence; the intervals of an assignment tile its duty so far."""
+    """One interval of presence; the intervals of an assignment tile its duty so far.
+
+    `probability` of its state by the accuracy of the fixes in it, 0 to 1; None where nobody
+    looked.
+    """
 
     roster_entry_id: UUID
     starts_at: datetime
@@ -33,6 +37,7 @@ class PresenceView:
     state: PresenceState
     inferred: bool
     cause: str | None
+    probability: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +276,7 @@ def _presence(
             state=row.state,
             inferred=row.inferred,
             cause=row.cause,
+            probability=row.probability,
         )
         for row in rows
     ]

@@ -69,11 +69,11 @@ def replace_presence(session: Session, verdicts: Sequence[DayVerdict]) -> None:
         text(
             """
             INSERT INTO presence_intervals (tenant_id, employee_id, work_on, roster_entry_id,
-                starts_at, ends_at, state, inferred, cause)
+                starts_at, ends_at, state, inferred, cause, probability)
             SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
                 CAST(:dates AS date[]), CAST(:entries AS uuid[]), CAST(:starts AS timestamptz[]),
                 CAST(:ends AS timestamptz[]), CAST(:states AS text[]), CAST(:inferred AS bool[]),
-                CAST(:causes AS text[]))
+                CAST(:causes AS text[]), CAST(:probabilities AS float8[]))
             """
         ),
         _keys([key for key, _ in rows])
@@ -84,6 +84,7 @@ def replace_presence(session: Session, verdicts: Sequence[DayVerdict]) -> None:
             "states": [tile.state.value for _, tile in rows],
             "inferred": [tile.inferred for _, tile in rows],
             "causes": [tile.cause for _, tile in rows],
+            "probabilities": [tile.probability for _, tile in rows],
         },
     )
 

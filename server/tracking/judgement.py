@@ -34,7 +34,10 @@ _INSTANT: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One interval of presence of one roster entry; `cause` explains the unknown."""
+    """One interval of presence of one roster entry; `cause` explains the unknown.
+
+    `probability` of its state by the fixes in it, 0 to 1; None where nobody looked.
+    """
 
     roster_entry_id: UUID
     starts_at: datetime
@@ -42,6 +45,7 @@ class Tile:
     state: PresenceState
     inferred: bool
     cause: str | None
+    probability: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +273,7 @@ def _tiles(judged: _Judged) -> Iterator[Tile]:
             state=state,
             inferred=interval.inferred,
             cause=causes[0] if causes and unseen else None,
+            probability=interval.probability,
         )
 
 

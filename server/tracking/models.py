@@ -214,11 +214,15 @@ class TouchedDay(Base):
 
 
 class PresenceRow(Base):
-    """One interval of presence of a rostered person; the intervals of an entry tile it."""
+    """One interval of presence of a rostered person; the intervals of an entry tile it.
+
+    `probability` of the state by the fixes in it; null where nobody looked.
+    """
 
     __tablename__ = "presence_intervals"
     __table_args__ = (
         CheckConstraint("ends_at > starts_at", name="order"),
+        CheckConstraint("probability BETWEEN 0 AND 1", name="probability"),
         Index("ix_presence_day", "tenant_id", "employee_id", "work_on"),
     )
 
@@ -231,6 +235,7 @@ class PresenceRow(Base):
     state: Mapped[PresenceState] = mapped_column(EnumText(PresenceState))
     inferred: Mapped[bool] = mapped_column(server_default=text("false"))
     cause: Mapped[str | None]
+    probability: Mapped[float | None]
 
 
 class DayRow(Base):

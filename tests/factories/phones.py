@@ -145,7 +145,7 @@ def derived_rows(company: Company, *, with_retracted: bool = False) -> dict[str,
     """
     statements = {
         "presence": """SELECT employee_id, work_on, roster_entry_id, starts_at, ends_at, state,
-            inferred, cause FROM presence_intervals ORDER BY 1, 2, 3, 4""",
+            inferred, cause, probability FROM presence_intervals ORDER BY 1, 2, 3, 4""",
         "days": """SELECT employee_id, work_on, as_of_at, algorithm_version, policy::text,
             summary::text FROM person_days ORDER BY 1, 2""",
         "findings": f"""SELECT kind, state, employee_id, roster_entry_id, post_id, work_on,

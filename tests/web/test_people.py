@@ -67,6 +67,17 @@ def test_the_day_of_a_person_reads_in_order(office: Desk) -> None:
     assert "phone of employee" in page
 
 
+def test_presence_says_how_probable_it_is_and_what_that_means(office: Desk) -> None:
+    person = office.alpha.people["employee"]
+    for login, path in (("supervisor_north", f"/people/{person}"), ("employee", "/me")):
+        page = office.browser(login).text(path)
+        table = page[page.index("How sure the presence is") :]
+        rows = re.findall(r"<td>(At the post|Away from the post)</td><td[^>]*>([^<]*)</td>", table)
+        assert {title for title, _ in rows} == {"At the post", "Away from the post"}
+        assert all(50 < int(share.removesuffix("%")) <= 100 for _, share in rows)
+        assert "by their distance to it and their accuracy" in table
+
+
 def test_looks_are_noted_and_leaders_see_only_their_own(office: Desk) -> None:
     person = office.alpha.people["peer"]
     office.browser("supervisor_group").text(f"/people/{person}")

@@ -141,6 +141,9 @@ def test_the_player_gets_one_axis_of_time(office: Desk) -> None:
     assert day["end"] >= fixes["at"][-1]
     edges = [(p["start"], p["end"]) for p in day["presence"]]
     assert all(a[1] == b[0] for a, b in pairwise(edges)), "presence tiles"
+    for tile in day["presence"]:
+        looked = tile["state"] != "unknown" and not tile["inferred"]
+        assert (tile["probability"] is not None) == looked
     ways = [(s["start"], s["end"]) for s in day["segments"]]
     assert all(a[1] == b[0] for a, b in pairwise(ways)), "segments tile"
     kinds = [s["kind"] for s in day["segments"]]

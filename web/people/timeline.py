@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-from server.tracking.queries import Day, PresenceState
+from server.tracking.queries import Day, PresenceState, PresenceView
 from web import formats
 from web.texts import _
 
@@ -42,6 +42,16 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Spell:
+    """One interval of presence in words; `probability` of 0 to 1, None where nobody looked."""
+
+    starts_at: datetime
+    ends_at: datetime
+    title: str
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a timeline; `finding_id` when it leads to an alert."""
 
@@ -62,12 +72,13 @@ class Timeline:
     presence: list[Bar]
     way: list[Bar]
     lines: list[Line]
+    spells: list[Spell]
 
 
 def timeline_of(day: Day) -> Timeline:
     """Return a day for display; instants stay instants, the page knows its zone."""
     if not day.windows:
-        return Timeline(None, None, [], [], [])
+        return Timeline(None, None, [], [], [], [])
     start, end = day.windows[0].starts_at, day.windows[-1].ends_at
 
     def bar(a: datetime, b: datetime, name: str, title: str) -> Bar:
@@ -91,7 +102,17 @@ def timeline_of(day: Day) -> Timeline:
         ],
         way=[bar(line.starts_at, line.ends_at or end, line.kind, line.title) for line in segments],
         lines=sorted([*segments, *_findings(day)], key=lambda line: (line.starts_at, line.kind)),
+        spells=[
+            Spell(p.starts_at, p.ends_at, _spell_title(p), p.probability) for p in day.presence
+        ],
     )
+
+
+def _spell_title(spell: PresenceView) -> str:
+    if spell.inferred:
+        return _("At the post before and after a silence")
+    cause = spell.cause and str(CAUSES.get(spell.cause, spell.cause))
+    return " · ".join(part for part in (str(STATES[spell.state.value]), cause) if part)
 
 
 def interval(distance_m: Mapping[str, float]) -> str:

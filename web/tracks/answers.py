@@ -23,13 +23,17 @@ class Distance(Struct):
 
 
 class PresenceSpan(Struct):
-    """What the fixes show of a span of duty; `cause` explains a silence."""
+    """What the fixes show of a span of duty; `cause` explains a silence.
+
+    `probability` of the state, 0 to 1; null where nobody looked.
+    """
 
     state: Literal["inside", "outside", "unknown"]
     start: float
     end: float
     inferred: bool
     cause: str | None
+    probability: float | None
 
 
 class StopSegment(Struct, tag_field="kind", tag="stop"):

@@ -66,6 +66,7 @@ def playback(session: Session, day: Day, *, tenant_id: int, zone: str) -> dict[s
                 "end": p.ends_at.timestamp(),
                 "inferred": p.inferred,
                 "cause": p.cause,
+                "probability": p.probability,
             }
             for p in day.presence
         ],

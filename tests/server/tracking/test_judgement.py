@@ -13,7 +13,7 @@ from geo.verdict import canonical_json
 from server.findings.rules import DayKey, FindingDraft, FindingKind, FindingState
 from server.posts.queries import DutyWindow, ExcusalKind, ExcusalView, FenceVersion
 from server.tracking.facts import DayFacts
-from server.tracking.judgement import DayVerdict, judge_day
+from server.tracking.judgement import DayVerdict, Tile, judge_day
 from server.tracking.rules import LiveThresholds, PresenceState
 
 NINE = datetime(2026, 11, 18, 1, 0, tzinfo=UTC)
@@ -103,6 +103,22 @@ def test_tiles_cover_duty_up_to_the_watermark() -> None:
     assert verdict.tiles[0].starts_at == NINE
     assert verdict.tiles[-1].ends_at == at(97)
     assert not verdict.final
+
+
+def test_a_tile_says_how_probable_its_state_is_by_distance_and_accuracy() -> None:
+    def first_tile(east_m: float, accuracy_m: float) -> Tile:
+        fixes = [fix(m, east_m, accuracy_m=accuracy_m) for m in range(0, 60, 5)]
+        return judge_day(facts(*fixes), as_of=at(57)).tiles[0]
+
+    deep, vague, edge = first_tile(0, 8), first_tile(0, 60), first_tile(92, 8)
+    assert {t.state for t in (deep, vague, edge)} == {PresenceState.INSIDE}
+    assert deep.probability == 1.0
+    for worse in (vague, edge):
+        assert worse.probability is not None
+        assert 0.5 < worse.probability < deep.probability
+    silent = judge_day(facts(*[fix(m, 0) for m in range(0, 60, 5)]), as_of=at(200)).tiles[-1]
+    assert silent.state is PresenceState.UNKNOWN
+    assert silent.probability is None
 
 
 def test_a_watermark_past_the_end_changes_nothing_more() -> None:

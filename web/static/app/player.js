@@ -23,6 +23,13 @@ const CELLS = {
 };
 const PRESENCE = { inside: () => t("at the post"), outside: () => t("away from the post"), unknown: () => t("presence unknown") };
 
+/** How surely the positions lie on that side of the edge stands beside the state. */
+function presenceOf({ state, probability }) {
+  const said = PRESENCE[state]();
+  if (probability === null) return said;
+  return t("%(state)s, probability %(share)s", { state: said, share: `${Math.round(probability * 100)}%` });
+}
+
 let model;
 let head;
 let map;
@@ -100,7 +107,7 @@ function tellNow(where) {
     const cells = model.day.fixes.cells[where.index];
     if (cells) facts.push(CELLS[cells](model.day.fixes.beyond_cells_m[where.index]));
     const presence = model.presenceAt(head.t);
-    if (presence) facts.push(PRESENCE[presence.state]());
+    if (presence) facts.push(presenceOf(presence));
   }
   const text = facts.join(" · ");
   if (text !== told) {
