@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import urlencode
 
 from flask import Request, Response, has_request_context, request
@@ -108,7 +109,8 @@ class TableState:
 def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
     """Return rows as a CSV download that Excel opens in Chinese too.
 
-    Cells that a spreadsheet would run as a formula get a leading apostrophe; numbers stay.
+    Instants are told in ISO 8601. Cells that a spreadsheet would run as a formula get a leading
+    apostrophe; numbers stay.
     With `file=xlsx` in the address the same rows come as a workbook.
     """
     if has_request_context() and request.args.get("file") == FileFormat.XLSX:
@@ -130,6 +132,8 @@ def _download(response: Response, name: str) -> Response:
 def _cell(value: object) -> object:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
     # Spreadsheets look past leading space.
     if isinstance(value, str) and value.lstrip(" \u00a0\u3000").startswith(_FORMULA):
         return f"'{value}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Date, Select, Text, and_, cast, func, or_, select
@@ -12,8 +12,7 @@ from sqlalchemy.sql.expression import FromClause
 
 from server.audit.models import AccessEntry, AggregateLook, Purpose, SecurityEvent
 from server.db import tables
-
-Row = TypeVar("Row")
+from server.db.paging import Page, Paging
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class CountRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrailFilter:
+class TrailFilter(Paging):
     """What part of a trail is wanted.
 
     Parameters
@@ -84,16 +83,6 @@ class TrailFilter:
     words: str = ""
     kind: str = ""
     subject: str = ""
-    limit: int = 50
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TrailPage(Generic[Row]):
-    """A page of a trail and how many rows the filter has in all."""
-
-    rows: list[Row]
-    total: int
 
 
 def looks_at(
@@ -136,7 +125,7 @@ def look_day(zone: str) -> ColumnElement[date]:
 
 def list_looks(
     session: Session, reach: ColumnElement[bool], *, tenant_id: int, wanted: TrailFilter
-) -> TrailPage[LookRow]:
+) -> Page[LookRow]:
     """Return a page of the looks of a tenant for its auditors, newest first. Two statements.
 
     Parameters
@@ -165,7 +154,7 @@ def list_looks(
     if wanted.kind:
         query = query.where(cast(AccessEntry.purpose, Text) == wanted.kind)
     rows = session.execute(_page(query, AccessEntry.at, AccessEntry.id, wanted))
-    return TrailPage(
+    return Page(
         [LookRow(_look(entry), name, number) for entry, name, number in rows],
         _count(session, query),
     )
@@ -173,7 +162,7 @@ def list_looks(
 
 def list_security_events(
     session: Session, *, tenant_id: int, wanted: TrailFilter
-) -> TrailPage[SecurityRow]:
+) -> Page[SecurityRow]:
     """Return a page of a tenant's security events, newest first. Two statements.
 
     Their words are searched in the names of who did it and of what it was done to.
@@ -210,7 +199,7 @@ def list_security_events(
     if wanted.subject:
         query = query.where(event.subject == wanted.subject)
     rows = session.execute(_page(query, event.at, event.id, wanted))
-    return TrailPage(
+    return Page(
         [
             SecurityRow(row.at, row.actor_id, by, row.kind, row.subject, of, row.detail)
             for row, by, of in rows
@@ -221,7 +210,7 @@ def list_security_events(
 
 def list_aggregate_looks(
     session: Session, *, tenant_id: int, wanted: TrailFilter
-) -> TrailPage[CountRow]:
+) -> Page[CountRow]:
     """Return a page of a tenant's looks at counts of people, newest first. Two statements.
 
     They name nobody who was counted; the words are searched in who looked and in the unit.
@@ -243,7 +232,7 @@ def list_aggregate_looks(
     if wanted.kind:
         query = query.where(cast(look.purpose, Text) == wanted.kind)
     rows = session.execute(_page(query, look.at, look.id, wanted))
-    return TrailPage(
+    return Page(
         [
             CountRow(
                 row.at, row.actor_id, row.actor_name, row.purpose, row.view, row.about_on,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from geo.fix import FixArray
@@ -16,10 +16,12 @@ from server.claims.models import ClaimCheck, TravelClaim
 from server.claims.rules import DECIDED, ClaimState, ClaimVerdict, read_facts
 from server.db import tables
 from server.db.collation import by_name
+from server.db.paging import Page, Paging, directed, read_page
 from server.errors import NotFound
 from server.findings.rules import DayKey
 from server.people.policy import was_in_scope
 from server.people.rules import Action, Principal
+from server.people.subjects import with_subject
 from server.tracking.facts import load_fixes
 
 __all__ = [
@@ -39,13 +41,12 @@ __all__ = [
     "list_claims",
 ]
 
-MAX_LIMIT: Final = 500
 Scope = ColumnElement[bool]
 """Condition on `travel_claims`, as `claims_in_scope` makes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimFilter:
+class ClaimFilter(Paging):
     """What to list; an empty collection or None filters nothing.
 
     Attributes
@@ -64,8 +65,6 @@ class ClaimFilter:
     last_on: date | None = None
     sort: str = "stake"
     descending: bool = True
-    limit: int = 50
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +100,7 @@ class ClaimRow:
     amended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimPage:
-    """A page of a list and how long the whole list is."""
-
-    rows: list[ClaimRow]
-    total: int
+ClaimPage = Page[ClaimRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,21 +160,16 @@ def claims_in_scope(principal: Principal, action: Action, *, now: datetime) -> S
 
 def list_claims(session: Session, scope: Scope, *, wanted: ClaimFilter) -> ClaimPage:
     """Return a page of the claims in scope. One statement, two beyond the last page."""
-    found = _query(scope).where(*_conditions(wanted))
     order = _SORTS.get(wanted.sort, _SORTS["stake"])
-    first = order.desc().nulls_last() if wanted.descending else order.asc().nulls_last()
-    offset = max(wanted.offset, 0)
-    rows = session.execute(
-        found.add_columns(func.count().over())
-        .order_by(first, TravelClaim.first_on.desc(), TravelClaim.id)
-        .limit(min(max(wanted.limit, 1), MAX_LIMIT))
-        .offset(offset)
-    ).all()
-    total = rows[0][-1] if rows else 0
-    if not rows and offset:
-        # Beyond the last page no row tells how many there are.
-        total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    return ClaimPage([_row(row) for row in rows], total)
+    return read_page(
+        session,
+        _query(scope).where(*_conditions(wanted)),
+        directed(order, descending=wanted.descending),
+        TravelClaim.first_on.desc(),
+        TravelClaim.id.expression,
+        wanted=wanted,
+        line=_row,
+    )
 
 
 def get_claim(session: Session, scope: Scope, claim_id: UUID) -> ClaimDetail:
@@ -211,26 +200,13 @@ def claim_fixes(session: Session, claim: ClaimDetail, *, tenant_id: int, zone: s
 
 
 def _query(scope: Scope) -> Select[Any]:
-    people, units, belongs = tables.employees, tables.units, tables.memberships
+    query = select(TravelClaim, tables.employees.c.name, tables.units.c.name, ClaimCheck)
     return (
-        select(TravelClaim, people.c.name, units.c.name, ClaimCheck)
-        .join(
-            people,
-            and_(
-                people.c.tenant_id == TravelClaim.tenant_id,
-                people.c.id == TravelClaim.employee_id,
-            ),
-        )
-        .outerjoin(
-            belongs,
-            and_(
-                belongs.c.tenant_id == TravelClaim.tenant_id,
-                belongs.c.employee_id == TravelClaim.employee_id,
-                belongs.c.during_on.contains(TravelClaim.first_on),
-            ),
-        )
-        .outerjoin(
-            units, and_(units.c.tenant_id == TravelClaim.tenant_id, units.c.id == belongs.c.unit_id)
+        with_subject(
+            query,
+            tenant_id=TravelClaim.tenant_id.expression,
+            employee_id=TravelClaim.employee_id.expression,
+            on=TravelClaim.first_on.expression,
         )
         .outerjoin(
             ClaimCheck,

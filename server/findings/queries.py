@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, selec
 from sqlalchemy.orm import Session
 
 from server.db import tables
+from server.db.paging import Page, Paging, read_page
 from server.errors import NotFound
 from server.findings import store
 from server.findings.models import Finding, Review
@@ -19,6 +20,7 @@ from server.findings.rules import REMARKS, ChangeKind, FindingKind, FindingState
 from server.findings.scopes import findings_in_scope, own_signs, signs_in_scope
 from server.findings.store import Scope
 from server.findings.versions import Difference, Said, Version, versions_of
+from server.people.subjects import with_subject
 
 __all__ = [
     "ChangeKind",
@@ -43,8 +45,6 @@ __all__ = [
     "signs_in_scope",
 ]
 
-MAX_LIMIT = 500
-
 
 class ReviewState(StrEnum):
     """Where a finding stands with people."""
@@ -66,7 +66,7 @@ class FindingSort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingFilter:
+class FindingFilter(Paging):
     """What to list; an empty collection or None filters nothing.
 
     Attributes
@@ -82,8 +82,6 @@ class FindingFilter:
     first_on: date | None = None
     last_on: date | None = None
     sort: FindingSort = FindingSort.NEWEST
-    limit: int = 50
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +118,7 @@ class FindingRow:
     revision: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingPage:
-    """A page of a list and how long the whole list is."""
-
-    rows: list[FindingRow]
-    total: int
-    limit: int
-    offset: int
+FindingPage = Page[FindingRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,24 +157,13 @@ def list_findings(session: Session, scope: Scope, *, wanted: FindingFilter) -> F
     ----------
     scope : see `findings_in_scope`; or ids of the employees whose findings these are.
     """
-    limit = min(max(wanted.limit, 1), MAX_LIMIT)
-    offset = max(wanted.offset, 0)
-    found = _query(scope).where(*_conditions(wanted))
-    rows = session.execute(
-        found.add_columns(func.count().over())
-        .order_by(*_order(wanted.sort), Finding.id)
-        .limit(limit)
-        .offset(offset)
-    ).all()
-    total = rows[0][-1] if rows else 0
-    if not rows and offset:
-        # Beyond the last page no row tells how many there are.
-        total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    return FindingPage(
-        rows=[_row(row) for row in rows],
-        total=total,
-        limit=limit,
-        offset=offset,
+    return read_page(
+        session,
+        _query(scope).where(*_conditions(wanted)),
+        *_order(wanted.sort),
+        Finding.id.expression,
+        wanted=wanted,
+        line=_row,
     )
 
 
@@ -271,26 +251,17 @@ def _verdict() -> ColumnElement[str | None]:
 
 
 def _query(scope: Scope) -> Select[Any]:
-    people, posts, units, belongs = tables.employees, tables.posts, tables.units, tables.memberships
+    posts = tables.posts
+    query = select(Finding, tables.employees.c.name, posts.c.name, tables.units.c.name, _verdict())
     return (
-        select(Finding, people.c.name, posts.c.name, units.c.name, _verdict())
-        .join(
-            people,
-            and_(people.c.tenant_id == Finding.tenant_id, people.c.id == Finding.employee_id),
+        with_subject(
+            query,
+            tenant_id=Finding.tenant_id.expression,
+            employee_id=Finding.employee_id.expression,
+            on=Finding.work_on.expression,
         )
         .outerjoin(
             posts, and_(posts.c.tenant_id == Finding.tenant_id, posts.c.id == Finding.post_id)
-        )
-        .outerjoin(
-            belongs,
-            and_(
-                belongs.c.tenant_id == Finding.tenant_id,
-                belongs.c.employee_id == Finding.employee_id,
-                belongs.c.during_on.contains(Finding.work_on),
-            ),
-        )
-        .outerjoin(
-            units, and_(units.c.tenant_id == Finding.tenant_id, units.c.id == belongs.c.unit_id)
         )
         .where(store.within(scope))
     )

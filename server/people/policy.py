@@ -188,6 +188,23 @@ def scoped_employee(
     )
 
 
+def is_in_scope(
+    session: Session,
+    principal: Principal,
+    action: Action,
+    employee_id: UUID,
+    *,
+    now: datetime,
+    on: date | None = None,
+) -> bool:
+    """Tell whether one action is open on one person; `on` as for `employees_in_scope`."""
+    try:
+        scoped_employee(session, principal, action, employee_id, now=now, on=on)
+    except NotFound:
+        return False
+    return True
+
+
 def scoped_unit(
     session: Session, principal: Principal, action: Action, unit_id: UUID, *, now: datetime
 ) -> UnitView:

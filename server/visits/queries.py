@@ -6,15 +6,17 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from geo.visits import MARGIN_S
 from server.db import tables
+from server.db.paging import Page, Paging, directed, read_page
 from server.errors import NotFound
 from server.findings.rules import DayKey
 from server.people.policy import was_in_scope
 from server.people.rules import Action, Principal
+from server.people.subjects import with_subject
 from server.tracking.facts import load_fixes
 from server.tracking.queries import FixColumns, to_columns
 from server.visits.models import PlannedVisit, VerdictVersion
@@ -39,14 +41,13 @@ __all__ = [
     "visits_of_person",
 ]
 
-MAX_LIMIT: Final = 500
 _MAX_POINTS: Final = 2_000
 Scope = ColumnElement[bool]
 """Condition on `planned_visits`, as `visits_in_scope` makes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VisitFilter:
+class VisitFilter(Paging):
     """What to list; an empty collection or None filters nothing.
 
     Attributes
@@ -72,8 +73,6 @@ class VisitFilter:
     last_on: date | None = None
     sort: str = "start"
     descending: bool = True
-    limit: int = 50
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +111,7 @@ class VisitRow:
     decided_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class VisitPage:
-    """A page of a list and how long the whole list is."""
-
-    rows: list[VisitRow]
-    total: int
+VisitPage = Page[VisitRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,21 +163,16 @@ def visits_in_scope(principal: Principal, action: Action, *, now: datetime) -> S
 
 def list_visits(session: Session, scope: Scope, *, wanted: VisitFilter) -> VisitPage:
     """Return a page of the visits in scope. One statement, two beyond the last page."""
-    found = _query(scope).where(*_conditions(wanted))
     order = _SORTS.get(wanted.sort, _SORTS["start"])
-    first = order.desc().nulls_last() if wanted.descending else order.asc().nulls_last()
-    offset = max(wanted.offset, 0)
-    rows = session.execute(
-        found.add_columns(func.count().over())
-        .order_by(first, PlannedVisit.starts_at.desc(), PlannedVisit.id)
-        .limit(min(max(wanted.limit, 1), MAX_LIMIT))
-        .offset(offset)
-    ).all()
-    total = rows[0][-1] if rows else 0
-    if not rows and offset:
-        # Beyond the last page no row tells how many there are.
-        total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    return VisitPage([_row(row) for row in rows], total)
+    return read_page(
+        session,
+        _query(scope).where(*_conditions(wanted)),
+        directed(order, descending=wanted.descending),
+        PlannedVisit.starts_at.desc(),
+        PlannedVisit.id.expression,
+        wanted=wanted,
+        line=_row,
+    )
 
 
 def get_visit(session: Session, scope: Scope, visit_id: UUID) -> VisitDetail:
@@ -259,24 +248,22 @@ def visit_fixes(session: Session, row: VisitRow, *, tenant_id: int) -> FixColumn
 
 
 def _query(scope: Scope) -> Select[Any]:
-    people, units, belongs = tables.employees, tables.units, tables.memberships
     accounts = tables.accounts
+    query = select(
+        PlannedVisit,
+        VerdictVersion,
+        tables.employees.c.name,
+        tables.units.c.name,
+        _SITES.c.number,
+        _SITES.c.name,
+        accounts.c.name,
+    )
     return (
-        select(
-            PlannedVisit,
-            VerdictVersion,
-            people.c.name,
-            units.c.name,
-            _SITES.c.number,
-            _SITES.c.name,
-            accounts.c.name,
-        )
-        .join(
-            people,
-            and_(
-                people.c.tenant_id == PlannedVisit.tenant_id,
-                people.c.id == PlannedVisit.employee_id,
-            ),
+        with_subject(
+            query,
+            tenant_id=PlannedVisit.tenant_id.expression,
+            employee_id=PlannedVisit.employee_id.expression,
+            on=PlannedVisit.on_date.expression,
         )
         .join(
             _SITES,
@@ -289,17 +276,6 @@ def _query(scope: Scope) -> Select[Any]:
                 VerdictVersion.visit_id == PlannedVisit.id,
                 VerdictVersion.version == PlannedVisit.version,
             ),
-        )
-        .outerjoin(
-            belongs,
-            and_(
-                belongs.c.tenant_id == PlannedVisit.tenant_id,
-                belongs.c.employee_id == PlannedVisit.employee_id,
-                belongs.c.during_on.contains(PlannedVisit.on_date),
-            ),
-        )
-        .outerjoin(
-            units, and_(units.c.tenant_id == belongs.c.tenant_id, units.c.id == belongs.c.unit_id)
         )
         .outerjoin(
             accounts,

@@ -13,10 +13,10 @@ from server.findings.queries import (
     findings_in_scope,
     get_finding,
 )
-from server.findings.services import review_finding
 from server.http.context import now, principal, runtime, transaction
 from server.people.rules import Action
 from server.tracking.live import LiveEvent, LiveType
+from web.findings.reviewing import say, word_of
 
 MOST = 200
 """Alerts that one word may be about."""
@@ -28,15 +28,10 @@ def review_one(finding_id: UUID, action: str, reason: str) -> UUID:
     Raises
     ------
     NotFound : no such alert, or not for this viewer.
-    InvalidInput : `bad_action`, and as `review_finding`.
-    Conflict : as `review_finding`.
+    InvalidInput, Conflict : as `say`.
     """
-    try:
-        wanted = ReviewAction(action)
-    except ValueError:
-        raise InvalidInput("bad_action", fields={"action": "bad_action"}) from None
     with transaction() as session:
-        review_id, found = _note(session, finding_id, wanted, reason)
+        review_id, found = _note(session, finding_id, word_of(action), reason)
     _tell([found])
     return review_id
 
@@ -53,7 +48,7 @@ def acknowledge(finding_ids: Iterable[UUID], reason: str) -> int:
     Raises
     ------
     NotFound : one of them is not there for this viewer; then none is acknowledged.
-    InvalidInput : `none_chosen`, `too_many`, and as `review_finding`.
+    InvalidInput : `none_chosen`, `too_many`, and as `say`.
     """
     # In one order, so that two people with the same alerts do not wait for each other.
     chosen = sorted(set(finding_ids))
@@ -73,21 +68,10 @@ def acknowledge(finding_ids: Iterable[UUID], reason: str) -> int:
 
 
 def _note(
-    session: Session, finding_id: UUID, action: ReviewAction, reason: str
+    session: Session, finding_id: UUID, said: ReviewAction | None, reason: str
 ) -> tuple[UUID, FindingDetail]:
-    viewer = principal()
-    scope = findings_in_scope(viewer, Action.REVIEW_FINDING, now=now())
-    review_id = review_finding(
-        session,
-        runtime().clock,
-        tenant_id=viewer.tenant_id,
-        finding_id=finding_id,
-        action=action,
-        reason=reason,
-        account_id=viewer.account_id,
-        account_name=viewer.name,
-        scope=scope,
-    )
+    scope = findings_in_scope(principal(), Action.REVIEW_FINDING, now=now())
+    review_id = say(session, scope, finding_id, said, reason)
     return review_id, get_finding(session, scope, finding_id)
 
 

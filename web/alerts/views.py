@@ -1,7 +1,6 @@
 """Pages and JSON of alerts."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,25 +8,22 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from server.audit.services import Purpose, record_looks
-from server.errors import Conflict, InvalidInput, NotFound, OutpostError
+from server.errors import Conflict, InvalidInput, OutpostError
 from server.findings.queries import (
     FindingDetail,
     FindingFilter,
     FindingKind,
-    FindingPage,
     FindingRow,
     FindingSort,
     FindingState,
     ReviewState,
     findings_in_scope,
     get_finding,
-    list_findings,
 )
 from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
-from server.people.policy import scoped_employee, units_in_scope
+from server.people.policy import is_in_scope, units_in_scope
 from server.people.rules import Action, may_for_others
 from server.posts.queries import list_posts
 from web import answers
@@ -37,13 +33,14 @@ from web.alerts.reviewing import acknowledge, review_one
 from web.alerts.versions import read_versions
 from web.cards.printing import Sheet, card_pdf, pdf_response
 from web.cards.reading import read_card
-from web.params import date_or_none, uuid_or_none
+from web.findings.lists import FILTERS, Tabs, asked, note_looks, read_tabs
+from web.params import uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _, ngettext
 
 blueprint = Blueprint("alerts", __name__, template_folder="templates")
 
-TABS: Mapping[str, tuple[tuple[FindingState, ...], tuple[ReviewState, ...]]] = {
+TABS: Tabs = {
     "open": ((FindingState.OPEN,), (ReviewState.PENDING,)),
     "acknowledged": (
         (FindingState.OPEN,),
@@ -57,41 +54,32 @@ KINDS: Mapping[str, tuple[FindingKind, ...]] = {
     "gap": (FindingKind.GAP,),
     "all": (FindingKind.OFF_POST, FindingKind.GAP),
 }
-_EXPORT_STEP = 500
 
 
 @blueprint.get("/alerts")
 @policy(Action.VIEW_FINDINGS)
 def index() -> str | Response:
     """List alerts of one state, with how many each state has."""
-    table = TableState.from_request(
-        request, filters=("tab", "kind", "order", "from", "to", "post", "p")
-    )
-    tab = table.filters.get("tab", "open")
-    tab = tab if tab in TABS else "open"
+    table = TableState.from_request(request, filters=(*FILTERS, "kind", "order", "post"))
     as_csv = request.args.get("format") == "csv"
     with transaction() as session:
-        counts = {name: _page(session, table, name, limit=1).total for name in TABS}
-        if as_csv:
-            page = _whole(session, table, tab)
-        else:
-            page = _page(session, table, tab, limit=table.size, offset=table.offset)
+        scope = findings_in_scope(principal(), Action.VIEW_FINDINGS, now=now())
+        listed = read_tabs(session, scope, table, TABS, wanted=_wanted(table), whole=as_csv)
         posts = list_posts(
             session, units_in_scope(principal(), Action.VIEW_POSTS, now=now()), at=now()
         )
-        _note_looks(session, [row.employee_id for row in page.rows], "alerts")
+        note_looks(session, [row.employee_id for row in listed.page.rows], "alerts")
     if as_csv:
-        return _csv(page)
+        return _csv(listed.page.rows)
     return render_template(
         "alerts/index.html",
         table=table,
-        tab=tab,
-        counts=counts,
-        page=page,
+        tab=listed.tab,
+        counts=listed.counts,
+        page=listed.page,
         posts=posts,
-        kinds=words.KINDS,
         orders=_order_choices(),
-        may_review=tab == "open" and may_for_others(principal(), Action.REVIEW_FINDING),
+        may_review=listed.tab == "open" and may_for_others(principal(), Action.REVIEW_FINDING),
         filtered=any(k in table.filters for k in ("kind", "from", "to", "post", "p")),
     )
 
@@ -189,7 +177,7 @@ def _found(session: Session, finding_id: UUID) -> FindingDetail:
     """Load an alert that the viewer may see, and note the look."""
     scope = findings_in_scope(principal(), Action.VIEW_FINDINGS, now=now())
     found = get_finding(session, scope, finding_id)
-    _note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
+    note_looks(session, [found.row.employee_id], "alert", about_on=found.row.work_on)
     return found
 
 
@@ -216,61 +204,21 @@ def _show(finding_id: UUID, *, problem: str | None = None, reason: str = "") -> 
 
 
 def _may(session: Session, action: Action, row: FindingRow) -> bool:
-    try:
-        scoped_employee(session, principal(), action, row.employee_id, now=now(), on=row.work_on)
-    except NotFound:
-        return False
-    return True
+    viewer, person = principal(), row.employee_id
+    return is_in_scope(session, viewer, action, person, now=now(), on=row.work_on)
 
 
-def _page(
-    session: Session, table: TableState, tab: str, *, limit: int, offset: int = 0
-) -> FindingPage:
-    states, reviews = TABS[tab]
+def _wanted(table: TableState) -> FindingFilter:
     order = table.filters.get("order", "")
-    return list_findings(
-        session,
-        findings_in_scope(principal(), Action.VIEW_FINDINGS, now=now()),
-        wanted=FindingFilter(
-            kinds=KINDS.get(table.filters.get("kind", ""), KINDS["off_post"]),
-            states=states,
-            reviews=reviews,
-            employee_id=uuid_or_none(table.filters.get("p")),
-            post_id=uuid_or_none(table.filters.get("post")),
-            first_on=date_or_none(table.filters.get("from")),
-            last_on=date_or_none(table.filters.get("to")),
-            sort=FindingSort(order) if order in list(FindingSort) else FindingSort.NEWEST,
-            limit=limit,
-            offset=offset,
-        ),
+    among = FindingFilter(
+        kinds=KINDS.get(table.filters.get("kind", ""), KINDS["off_post"]),
+        post_id=uuid_or_none(table.filters.get("post")),
+        sort=FindingSort(order) if order in list(FindingSort) else FindingSort.NEWEST,
     )
+    return asked(table, among)
 
 
-def _whole(session: Session, table: TableState, tab: str) -> FindingPage:
-    """Return the whole list for an export, read page by page."""
-    rows: list[FindingRow] = []
-    while True:
-        page = _page(session, table, tab, limit=_EXPORT_STEP, offset=len(rows))
-        rows += page.rows
-        if len(page.rows) < _EXPORT_STEP:
-            return FindingPage(rows=rows, total=len(rows), limit=len(rows), offset=0)
-
-
-def _note_looks(
-    session: Session, people: list[UUID], view: str, *, about_on: date | None = None
-) -> None:
-    record_looks(
-        session,
-        principal(),
-        people,
-        Purpose.ALERT_REVIEW,
-        view,
-        now=now(),
-        about_on=about_on,
-    )
-
-
-def _csv(page: FindingPage) -> Response:
+def _csv(rows: Iterable[FindingRow]) -> Response:
     zone = principal().zone
     header = (
         *("kind", "state", "review", "person", "unit", "post", "work_on", "starts_at"),
@@ -282,11 +230,11 @@ def _csv(page: FindingPage) -> Response:
         [
             (
                 *(row.kind, row.state, row.review, row.employee_name, row.unit_name),
-                *(row.post_name, row.work_on, row.starts_at.isoformat()),
-                *(row.ends_at.isoformat() if row.ends_at else None, row.duration_s),
+                *(row.post_name, row.work_on, row.starts_at),
+                *(row.ends_at, row.duration_s),
                 *(row.distance_m, row.confidence, row.cause, zone),
             )
-            for row in page.rows
+            for row in rows
         ],
     )
 
@@ -301,4 +249,4 @@ def _order_choices() -> list[tuple[str, str]]:
 
 
 def _sentence(error: OutpostError) -> str:
-    return str(words.CONFLICTS.get(error.code, error.detail or error.code))
+    return str(words.PROBLEMS.get(error.code, error.detail or error.code))

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from web.findings import words as findings
+
 KINDS: Mapping[str, LazyString] = {"off_post": _l("Off post"), "gap": _l("No position")}
 
 REVIEWS: Mapping[str, LazyString] = {
@@ -13,11 +15,10 @@ REVIEWS: Mapping[str, LazyString] = {
     "note": _l("Note"),
 }
 
-CONFLICTS: Mapping[str, LazyString] = {
+PROBLEMS: Mapping[str, LazyString] = {
+    **findings.PROBLEMS,
     "already_reviewed": _l("Somebody else was faster: the alert bears this verdict already."),
     "finding_retracted": _l("Late data disproved this alert meanwhile. There is nothing to judge."),
-    "reason_missing": _l("Write a reason; the person concerned will see it."),
     "none_chosen": _l("Choose at least one alert."),
     "too_many": _l("At most 200 alerts can be acknowledged at once."),
-    "reason_too_long": _l("A reason has 1,000 characters at most."),
 }

@@ -1,9 +1,8 @@
 """Lists for auditors, with filters in the address, pages and export."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, render_template, request
@@ -15,7 +14,6 @@ from server.audit.queries import (
     LookRow,
     SecurityRow,
     TrailFilter,
-    TrailPage,
     kinds_of_events,
     list_aggregate_looks,
     list_looks,
@@ -24,6 +22,7 @@ from server.audit.queries import (
     look_subject,
 )
 from server.audit.services import Purpose, record_security_event
+from server.db.paging import Page, whole_list
 from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.people.policy import local_date, units_in_scope, was_in_scope
@@ -39,8 +38,6 @@ blueprint = Blueprint("audit", __name__, template_folder="templates")
 SPAN: Final = timedelta(days=30)
 """What is shown when no first day is asked for."""
 _EXPORT_STEP: Final = 1_000
-
-Row = TypeVar("Row")
 
 
 @blueprint.get("/audit")
@@ -86,7 +83,7 @@ def security() -> str | Response:
     tenant_id = principal().tenant_id
     with transaction() as session:
         whole = _covers_everything(session)
-        page: TrailPage[SecurityRow] = TrailPage([], 0)
+        page: Page[SecurityRow] = Page([], 0)
         kinds: list[str] = []
         if whole and request.args.get("format") == "csv":
             return _events_csv(
@@ -124,7 +121,7 @@ def counts() -> str | Response:
     tenant_id = principal().tenant_id
     with transaction() as session:
         whole = _covers_everything(session)
-        page: TrailPage[CountRow] = TrailPage([], 0)
+        page: Page[CountRow] = Page([], 0)
         if whole and request.args.get("format") == "csv":
             return _counts_csv(
                 session,
@@ -187,9 +184,9 @@ def _covers_everything(session: Session) -> bool:
 
 
 def _looks_csv(
-    session: Session, read: Callable[[TrailFilter], TrailPage[LookRow]], wanted: TrailFilter
+    session: Session, read: Callable[[TrailFilter], Page[LookRow]], wanted: TrailFilter
 ) -> Response:
-    rows = list(_all(read, wanted))
+    rows = whole_list(read, wanted, step=_EXPORT_STEP).rows
     _note_export(session, "looks", len(rows))
     header = (
         *("at", "actor", "person", "number", "purpose", "view", "about_on", "reason"),
@@ -200,7 +197,7 @@ def _looks_csv(
         header,
         [
             (
-                *(r.look.at.isoformat(), r.look.actor_name, r.subject_name, r.subject_number),
+                *(r.look.at, r.look.actor_name, r.subject_name, r.subject_number),
                 *(r.look.purpose, r.look.view, r.look.about_on, r.look.reason),
                 r.look.actor_id,
             )
@@ -210,16 +207,16 @@ def _looks_csv(
 
 
 def _events_csv(
-    session: Session, read: Callable[[TrailFilter], TrailPage[SecurityRow]], wanted: TrailFilter
+    session: Session, read: Callable[[TrailFilter], Page[SecurityRow]], wanted: TrailFilter
 ) -> Response:
-    rows = list(_all(read, wanted))
+    rows = whole_list(read, wanted, step=_EXPORT_STEP).rows
     _note_export(session, "security", len(rows))
     return csv_response(
         "security-events",
         ("at", "kind", "actor", "about", "subject", "detail", "actor_account"),
         [
             (
-                *(r.at.isoformat(), r.kind, r.actor_name, r.about, r.subject),
+                *(r.at, r.kind, r.actor_name, r.about, r.subject),
                 *(detail_words(r.detail), r.actor_id),
             )
             for r in rows
@@ -228,9 +225,9 @@ def _events_csv(
 
 
 def _counts_csv(
-    session: Session, read: Callable[[TrailFilter], TrailPage[CountRow]], wanted: TrailFilter
+    session: Session, read: Callable[[TrailFilter], Page[CountRow]], wanted: TrailFilter
 ) -> Response:
-    rows = list(_all(read, wanted))
+    rows = whole_list(read, wanted, step=_EXPORT_STEP).rows
     _note_export(session, "counts", len(rows))
     header = ("at", "actor", "purpose", "view", "about_on", "reach", "unit", "people")
     return csv_response(
@@ -238,23 +235,12 @@ def _counts_csv(
         (*header, "actor_account"),
         [
             (
-                *(r.at.isoformat(), r.actor_name, r.purpose, r.view, r.about_on),
+                *(r.at, r.actor_name, r.purpose, r.view, r.about_on),
                 *(r.reach, r.unit, r.people, r.actor_id),
             )
             for r in rows
         ],
     )
-
-
-def _all(read: Callable[[TrailFilter], TrailPage[Row]], wanted: TrailFilter) -> Iterator[Row]:
-    """Yield the whole list, read step by step: an export has no silent end."""
-    part = replace(wanted, limit=_EXPORT_STEP, offset=0)
-    while True:
-        rows = read(part).rows
-        yield from rows
-        if len(rows) < _EXPORT_STEP:
-            return
-        part = replace(part, offset=part.offset + _EXPORT_STEP)
 
 
 def _note_export(session: Session, name: str, rows: int) -> None:

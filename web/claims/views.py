@@ -1,5 +1,6 @@
 """Pages of travel claims: the list, the audit of one, its decision and its print."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,11 +26,12 @@ from server.claims.queries import (
     list_claims,
 )
 from server.claims.services import decide_claim
+from server.db.paging import whole_list
 from server.errors import Conflict, InvalidInput, NotFound
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
-from server.people.policy import local_date, scoped_employee, units_in_scope
+from server.people.policy import is_in_scope, local_date, units_in_scope
 from server.people.queries import units
 from server.people.rules import Action, may_for_others
 from web import answers
@@ -46,8 +48,6 @@ from web.texts import _
 blueprint = Blueprint("claims", __name__, template_folder="templates")
 filing(blueprint)
 
-_EXPORT_STEP = 500
-
 
 @blueprint.get("/claims")
 @policy(Action.VIEW_CLAIMS)
@@ -62,12 +62,17 @@ def index() -> str | Response:
     )
     as_csv = request.args.get("format") == "csv"
     with transaction() as session:
-        page = _whole(session, table) if as_csv else _page(session, table, offset=table.offset)
+        reach = claims_in_scope(viewer, Action.VIEW_CLAIMS, now=now())
+
+        def read(part: ClaimFilter) -> ClaimPage:
+            return list_claims(session, reach, wanted=part)
+
+        page = whole_list(read, _wanted(table)) if as_csv else read(_wanted(table))
         scope = units_in_scope(viewer, Action.VIEW_CLAIMS, now=now())
         choice = units(session, viewer, scope, now=now())
         _note(session, [row.employee_id for row in page.rows if row.verdict], "claims")
     if as_csv:
-        return _csv(page)
+        return _csv(page.rows)
     return render_template(
         "claims/index.html",
         table=table,
@@ -185,13 +190,11 @@ def _load(session: Session, claim_id: UUID, action: Action) -> ClaimDetail:
 
 def _may_see_way(session: Session, row: ClaimRow) -> bool:
     """Whether the viewer may see where the claimant was, on the first day and on the last."""
-    try:
-        for on in {row.first_on, row.last_on}:
-            viewer, person = principal(), row.employee_id
-            scoped_employee(session, viewer, Action.VIEW_TRACK, person, now=now(), on=on)
-    except NotFound:
-        return False
-    return True
+    viewer, person = principal(), row.employee_id
+    return all(
+        is_in_scope(session, viewer, Action.VIEW_TRACK, person, now=now(), on=on)
+        for on in {row.first_on, row.last_on}
+    )
 
 
 def _may_decide(session: Session, claim: ClaimDetail) -> bool:
@@ -217,39 +220,23 @@ def _note(session: Session, people: list[UUID], view: str, *, about_on: date | N
     )
 
 
-def _page(
-    session: Session, table: TableState, *, offset: int, limit: int | None = None
-) -> ClaimPage:
+def _wanted(table: TableState) -> ClaimFilter:
     chosen = table.filters
     state, verdict = chosen.get("state", ""), chosen.get("verdict", "")
     unit, month = uuid_or_none(chosen.get("unit")), _month(chosen.get("month"))
-    return list_claims(
-        session,
-        claims_in_scope(principal(), Action.VIEW_CLAIMS, now=now()),
-        wanted=ClaimFilter(
-            search=table.q,
-            unit_ids=[unit] if unit else [],
-            employee_id=uuid_or_none(chosen.get("p")),
-            states=[ClaimState(state)] if state in set(ClaimState) else [],
-            verdicts=[ClaimVerdict(verdict)] if verdict in set(ClaimVerdict) else [],
-            first_on=month[0] if month else None,
-            last_on=month[1] if month else None,
-            sort=table.sort_key,
-            descending=table.descending,
-            limit=limit or table.size,
-            offset=offset,
-        ),
+    return ClaimFilter(
+        search=table.q,
+        unit_ids=[unit] if unit else [],
+        employee_id=uuid_or_none(chosen.get("p")),
+        states=[ClaimState(state)] if state in set(ClaimState) else [],
+        verdicts=[ClaimVerdict(verdict)] if verdict in set(ClaimVerdict) else [],
+        first_on=month[0] if month else None,
+        last_on=month[1] if month else None,
+        sort=table.sort_key,
+        descending=table.descending,
+        limit=table.size,
+        offset=table.offset,
     )
-
-
-def _whole(session: Session, table: TableState) -> ClaimPage:
-    """Return the whole list for an export, read page by page."""
-    rows: list[ClaimRow] = []
-    while True:
-        page = _page(session, table, offset=len(rows), limit=_EXPORT_STEP)
-        rows += page.rows
-        if len(page.rows) < _EXPORT_STEP:
-            return ClaimPage(rows, len(rows))
 
 
 def _month(text: str | None) -> tuple[date, date] | None:
@@ -267,7 +254,7 @@ def _subtitle(claim: ClaimDetail) -> str:
     return " · ".join(filter(None, (row.unit_name, row.reference, days)))
 
 
-def _csv(page: ClaimPage) -> Response:
+def _csv(rows: Iterable[ClaimRow]) -> Response:
     header = (
         *("person", "unit", "reference", "state", "verdict", "first_on", "last_on", "currency"),
         *("claimed_amount", "suggested_amount", "at_stake", "approved_amount", "amended"),
@@ -281,10 +268,8 @@ def _csv(page: ClaimPage) -> Response:
                 *(row.employee_name, row.unit_name, row.reference, row.state, row.verdict),
                 *(row.first_on, row.last_on, row.currency, row.claimed_amount),
                 *(row.suggested_amount, row.at_stake, row.approved_amount, row.amended),
-                row.submitted_at.isoformat() if row.submitted_at else None,
-                row.decided_at.isoformat() if row.decided_at else None,
-                row.decider_name,
+                *(row.submitted_at, row.decided_at, row.decider_name),
             )
-            for row in page.rows
+            for row in rows
         ],
     )

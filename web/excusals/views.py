@@ -204,9 +204,8 @@ def _csv(rows: list[ExcusalRow]) -> Response:
         header,
         [
             (
-                *(r.employee_name, r.kind, r.starts_at.isoformat(), r.ends_at.isoformat()),
-                *(r.note, r.by, r.created_at.isoformat()),
-                r.withdrawn_at.isoformat() if r.withdrawn_at else None,
+                *(r.employee_name, r.kind, r.starts_at, r.ends_at),
+                *(r.note, r.by, r.created_at, r.withdrawn_at),
             )
             for r in rows
         ],

@@ -8,12 +8,12 @@ from flask import Blueprint, flash, redirect, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from server.errors import Conflict, InvalidInput, NotFound, TooManyRequests
+from server.errors import Conflict, InvalidInput, TooManyRequests
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
 from server.http.problems import wants_json
-from server.people.policy import scoped_employee
+from server.people.policy import is_in_scope, scoped_employee
 from server.people.rules import Action
 from server.tracking.locate import ask_where
 from server.tracking.locate_queries import LocateView, newest_question
@@ -131,11 +131,7 @@ def as_json(view: LocateView, *, with_place: bool) -> dict[str, Any]:
 
 def may_ask(session: Session, employee_id: UUID) -> bool:
     """Tell whether the viewer may ask where a person is, duty aside."""
-    try:
-        scoped_employee(session, principal(), Action.LOCATE_NOW, employee_id, now=now())
-    except NotFound:
-        return False
-    return True
+    return is_in_scope(session, principal(), Action.LOCATE_NOW, employee_id, now=now())
 
 
 def _asked() -> str:

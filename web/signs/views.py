@@ -1,7 +1,6 @@
 """Pages of signs: for those who lead, and for the person they are about."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +8,12 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from server.audit.services import Purpose, record_looks
 from server.errors import Conflict, InvalidInput, NotFound, OutpostError
 from server.findings.queries import (
     FindingDetail,
     FindingFilter,
     FindingKind,
-    FindingPage,
     FindingRow,
-    FindingSort,
     FindingState,
     ReviewAction,
     ReviewState,
@@ -27,15 +23,15 @@ from server.findings.queries import (
     own_signs,
     signs_in_scope,
 )
-from server.findings.services import review_finding
-from server.http.context import now, principal, runtime, transaction
+from server.http.context import now, principal, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
 from server.people.rules import Action
 from web import answers, formats
 from web.cards.printing import Sheet, card_pdf, pdf_response
 from web.cards.reading import read_card
-from web.params import date_or_none, uuid_or_none
+from web.findings.lists import FILTERS, Tabs, asked, note_looks, read_tabs
+from web.findings.reviewing import say, word_of
 from web.signs import words
 from web.signs.reading import sign_map, sign_sketch, signals_of
 from web.tables import TableState, csv_response
@@ -43,7 +39,7 @@ from web.texts import _
 
 blueprint = Blueprint("signs", __name__, template_folder="templates")
 
-TABS: Mapping[str, tuple[tuple[FindingState, ...], tuple[ReviewState, ...]]] = {
+TABS: Tabs = {
     "pending": ((FindingState.CLOSED,), (ReviewState.PENDING,)),
     "talk": ((FindingState.CLOSED,), (ReviewState.NEEDS_TALK,)),
     "settled": ((FindingState.CLOSED,), (ReviewState.EXPLAINED, ReviewState.FALSE_ALARM)),
@@ -55,32 +51,27 @@ _SAID = (
     ReviewAction.FALSE_ALARM,
     ReviewAction.NOTE,
 )
-_EXPORT_STEP = 500
 
 
 @blueprint.get("/signs")
 @policy(Action.REVIEW_FINDING)
 def index() -> str | Response:
     """List signs of the people one leads, those that nobody looked at first."""
-    table = TableState.from_request(request, filters=("tab", "from", "to", "p"))
-    tab = table.filters.get("tab", "pending")
-    tab = tab if tab in TABS else "pending"
+    table = TableState.from_request(request, filters=FILTERS)
+    wanted = asked(table, FindingFilter(kinds=(FindingKind.SIGNS,)))
     as_csv = request.args.get("format") == "csv"
     with transaction() as session:
-        counts = {name: _page(session, table, name, limit=1).total for name in TABS}
-        if as_csv:
-            page = _whole(session, table, tab)
-        else:
-            page = _page(session, table, tab, limit=table.size, offset=table.offset)
-        _note_looks(session, [row.employee_id for row in page.rows], "signs")
+        scope = signs_in_scope(principal(), now=now())
+        listed = read_tabs(session, scope, table, TABS, wanted=wanted, whole=as_csv)
+        note_looks(session, [row.employee_id for row in listed.page.rows], "signs")
     if as_csv:
-        return _csv(page.rows)
+        return _csv(listed.page.rows)
     return render_template(
         "signs/index.html",
         table=table,
-        tab=tab,
-        counts=counts,
-        page=page,
+        tab=listed.tab,
+        counts=listed.counts,
+        page=listed.page,
         words=words,
         filtered=any(k in table.filters for k in ("from", "to", "p")),
     )
@@ -100,7 +91,7 @@ def evidence(sign_id: UUID) -> dict[str, Any]:
     """Return the fixes of the stretch, for the map of one sign."""
     with transaction() as session:
         found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
-        _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
+        note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
         return sign_map(session, found)
 
 
@@ -110,7 +101,7 @@ def card(sign_id: UUID) -> Response:
     """Print the evidence of one sign; the same look as its page."""
     with transaction() as session:
         found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
-        _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
+        note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
         return _printed(found, sign_map(session, found))
 
 
@@ -118,7 +109,7 @@ def card(sign_id: UUID) -> Response:
 @policy(Action.REVIEW_FINDING)
 def review(sign_id: UUID) -> AnyResponse | tuple[str, int]:
     """Take a leader's word on a sign. It is noted; nothing follows by itself."""
-    said = next((a for a in _SAID if a.value == request.form.get("action")), None)
+    said = word_of(request.form.get("action"), among=_SAID)
     problem = _say(signs_in_scope(principal(), now=now()), sign_id, said)
     if problem is not None:
         status = 409 if isinstance(problem, Conflict) else 400
@@ -178,23 +169,9 @@ def _own() -> Scope:
 
 def _say(scope: Scope, sign_id: UUID, said: ReviewAction | None) -> OutpostError | None:
     """Note a word; returns what stands against it."""
-    viewer = principal()
     try:
         with transaction() as session:
-            if said is None:
-                get_finding(session, scope, sign_id)
-                return InvalidInput("bad_action")
-            review_finding(
-                session,
-                runtime().clock,
-                tenant_id=viewer.tenant_id,
-                finding_id=sign_id,
-                action=said,
-                reason=request.form.get("reason", ""),
-                account_id=viewer.account_id,
-                account_name=viewer.name,
-                scope=scope,
-            )
+            say(session, scope, sign_id, said, request.form.get("reason", ""))
     except (Conflict, InvalidInput) as error:
         return error
     return None
@@ -203,7 +180,7 @@ def _say(scope: Scope, sign_id: UUID, said: ReviewAction | None) -> OutpostError
 def _show(sign_id: UUID, *, problem: OutpostError | None = None) -> str:
     with transaction() as session:
         found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
-        _note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
+        note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
         return _rendered(session, found, problem=problem, own=False)
 
 
@@ -241,50 +218,6 @@ def _printed(found: FindingDetail, shown: Mapping[str, Any]) -> Response:
     return pdf_response(printed, f"signs-{row.work_on}-{str(row.id)[-8:]}")
 
 
-def _page(
-    session: Session, table: TableState, tab: str, *, limit: int, offset: int = 0
-) -> FindingPage:
-    states, reviews = TABS[tab]
-    return list_findings(
-        session,
-        signs_in_scope(principal(), now=now()),
-        wanted=FindingFilter(
-            kinds=(FindingKind.SIGNS,),
-            states=states,
-            reviews=reviews,
-            employee_id=uuid_or_none(table.filters.get("p")),
-            first_on=date_or_none(table.filters.get("from")),
-            last_on=date_or_none(table.filters.get("to")),
-            sort=FindingSort.NEWEST,
-            limit=limit,
-            offset=offset,
-        ),
-    )
-
-
-def _whole(session: Session, table: TableState, tab: str) -> FindingPage:
-    rows: list[FindingRow] = []
-    while True:
-        page = _page(session, table, tab, limit=_EXPORT_STEP, offset=len(rows))
-        rows += page.rows
-        if len(page.rows) < _EXPORT_STEP:
-            return FindingPage(rows=rows, total=len(rows), limit=len(rows), offset=0)
-
-
-def _note_looks(
-    session: Session, people: Iterable[UUID], view: str, *, about_on: date | None = None
-) -> None:
-    record_looks(
-        session,
-        principal(),
-        list(people),
-        Purpose.ALERT_REVIEW,
-        view,
-        now=now(),
-        about_on=about_on,
-    )
-
-
 def _csv(rows: Iterable[FindingRow]) -> Response:
     return csv_response(
         "signs",
@@ -292,9 +225,7 @@ def _csv(rows: Iterable[FindingRow]) -> Response:
         [
             (
                 *(row.state, row.review, row.employee_name, row.unit_name, row.work_on),
-                row.starts_at.isoformat(),
-                row.ends_at.isoformat() if row.ends_at else None,
-                row.confidence,
+                *(row.starts_at, row.ends_at, row.confidence),
             )
             for row in rows
         ],

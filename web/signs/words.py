@@ -6,6 +6,8 @@ from typing import Final
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from web.findings import words as findings
+
 TITLES: Final[Mapping[str, LazyString]] = {
     "mock": _l("The phone itself names a mock provider"),
     "teleport": _l("A stretch elsewhere that only an impossible speed joins"),
@@ -62,9 +64,7 @@ REVIEWS: Final[Mapping[str, LazyString]] = {
 }
 
 PROBLEMS: Final[Mapping[str, LazyString]] = {
+    **findings.PROBLEMS,
     "already_reviewed": _l("Somebody else was faster: the sign bears this word already."),
     "finding_retracted": _l("Late data took this sign back meanwhile. There is nothing to judge."),
-    "reason_missing": _l("Write a reason; the person concerned will see it."),
-    "reason_too_long": _l("A reason has 1,000 characters at most."),
-    "bad_action": _l("Choose what you want to say."),
 }

@@ -1,8 +1,7 @@
 """The list of visits, assigning and cancelling them, and the card of one."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,14 +10,15 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from server.audit.services import Purpose, record_looks
+from server.db.paging import whole_list
 from server.errors import Conflict, InvalidInput, NotFound, OutpostError
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
 from server.people.policy import (
     employees_in_scope,
+    is_in_scope,
     local_date,
-    scoped_employee,
     units_in_scope,
 )
 from server.people.queries import UnitNode, people, units
@@ -54,7 +54,6 @@ blueprint = Blueprint("visits", __name__, template_folder="templates")
 BACK: Final = timedelta(days=14)
 AHEAD: Final = timedelta(days=14)
 _SUGGESTED: Final = 500
-_EXPORT_STEP: Final = 500
 _FILTERS: Final = ("from", "to", "unit", "p", "site", "type", "verdict")
 _STATES: Mapping[str, dict[str, Any]] = {
     **{verdict.value: {"verdicts": (verdict,), "cancelled": False} for verdict in VisitVerdict},
@@ -78,15 +77,17 @@ def index() -> str | Response:
             session, viewer, units_in_scope(viewer, Action.VIEW_FINDINGS, now=now()), now=now()
         )
         wanted = _wanted(table, tree)
-        if as_csv:
-            page = _whole(session, wanted)
-        else:
-            page = _page(session, wanted, limit=table.size, offset=table.offset)
+        scope = visits_in_scope(viewer, Action.VIEW_FINDINGS, now=now())
+
+        def read(part: VisitFilter) -> VisitPage:
+            return list_visits(session, scope, wanted=part)
+
+        page = whole_list(read, wanted) if as_csv else read(wanted)
         told = {row.employee_id for row in page.rows if row.verdict is not None}
         _note_looks(session, told, "visits")
         form = _form(session) if may_assign and not as_csv else {}
     if as_csv:
-        return _csv(page)
+        return _csv(page.rows)
     return render_template(
         "visits/index.html",
         table=table,
@@ -208,11 +209,8 @@ def _require_other(row: VisitRow) -> None:
 
 
 def _may(session: Session, action: Action, row: VisitRow) -> bool:
-    try:
-        scoped_employee(session, principal(), action, row.employee_id, now=now(), on=row.on_date)
-    except NotFound:
-        return False
-    return True
+    viewer, person = principal(), row.employee_id
+    return is_in_scope(session, viewer, action, person, now=now(), on=row.on_date)
 
 
 def _wanted(table: TableState, tree: list[UnitNode]) -> VisitFilter:
@@ -229,6 +227,8 @@ def _wanted(table: TableState, tree: list[UnitNode]) -> VisitFilter:
         last_on=date_or_none(table.filters.get("to")) or max(today, first_on) + AHEAD,
         sort=table.sort_key,
         descending=table.descending,
+        limit=table.size,
+        offset=table.offset,
         **_STATES.get(table.filters.get("verdict", ""), {}),
     )
 
@@ -241,21 +241,6 @@ def _below(tree: list[UnitNode], unit_id: UUID | None) -> Collection[UUID]:
         size = len(found)
         found |= {unit.id for unit in tree if unit.parent_id in found}
     return found
-
-
-def _page(session: Session, wanted: VisitFilter, *, limit: int, offset: int) -> VisitPage:
-    scope = visits_in_scope(principal(), Action.VIEW_FINDINGS, now=now())
-    return list_visits(session, scope, wanted=replace(wanted, limit=limit, offset=offset))
-
-
-def _whole(session: Session, wanted: VisitFilter) -> VisitPage:
-    """Return the whole list for an export, read page by page."""
-    rows: list[VisitRow] = []
-    while True:
-        page = _page(session, wanted, limit=_EXPORT_STEP, offset=len(rows))
-        rows += page.rows
-        if len(page.rows) < _EXPORT_STEP:
-            return VisitPage(rows, len(rows))
 
 
 def _form(session: Session) -> dict[str, Any]:
@@ -307,7 +292,7 @@ def _note_looks(
     )
 
 
-def _csv(page: VisitPage) -> Response:
+def _csv(rows: Iterable[VisitRow]) -> Response:
     header = (
         *("person", "unit", "site_number", "site", "type", "on_date", "starts_at", "ends_at"),
         *("verdict", "version", "arrived_at", "left_at", "dwell_s", "nearest_m"),
@@ -319,18 +304,14 @@ def _csv(page: VisitPage) -> Response:
         [
             (
                 *(row.employee_name, row.unit_name, row.site_number, row.site_name, row.kind),
-                *(row.on_date, row.starts_at.isoformat(), row.ends_at.isoformat()),
-                *(row.verdict, row.version or None, _iso(row.arrived_at), _iso(row.left_at)),
-                *(row.dwell_s, row.nearest_m, _iso(row.decided_at), row.note, row.by),
-                *(_iso(row.cancelled_at), principal().zone),
+                *(row.on_date, row.starts_at, row.ends_at),
+                *(row.verdict, row.version or None, row.arrived_at, row.left_at),
+                *(row.dwell_s, row.nearest_m, row.decided_at, row.note, row.by),
+                *(row.cancelled_at, principal().zone),
             )
-            for row in page.rows
+            for row in rows
         ],
     )
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
 
 
 def _sentence(error: OutpostError) -> str:
