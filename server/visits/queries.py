@@ -26,6 +26,7 @@ from server.visits.rules import VisitType, VisitVerdict
 __all__ = [
     "SORTABLE",
     "PinProposalView",
+    "Scope",
     "VerdictView",
     "VisitDetail",
     "VisitFilter",

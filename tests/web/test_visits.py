@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import date
 from typing import Any
 from uuid import UUID
 from zipfile import ZipFile
@@ -278,6 +279,33 @@ def test_a_cancelled_visit_stays_on_the_list_and_excuses_nothing(office: Desk) -
         assert session.scalar(left, {"id": visit_id}) == 0
 
 
+def test_one_whose_stay_is_elsewhere_than_others_is_asked_and_numbers_stay_with_leaders(
+    office: Desk,
+) -> None:
+    number, leader = new_site(office, east_m=-3_000), office.browser("supervisor_north")
+    people = {"peer": -3_000.0, "other_team": -2_990.0, "employee": -2_650.0}
+    for name, east_m in people.items():
+        steps = [Step(k - 2_880, east_m=east_m, north_m=(k % 5) * 3.0) for k in range(150)]
+        tread(office, name, steps)
+    leader.post("/visits", form(office, number, *people, on="2026-11-16"))
+    with office.transaction() as session:
+        session.execute(text("UPDATE planned_visits SET due_at = now() - interval '1 y'"))
+    judge(office)
+    with office.transaction() as session:
+        person = {"person": office.alpha.people["employee"], "on": date(2026, 11, 16)}
+        query = "SELECT id FROM planned_visits WHERE employee_id = :person AND on_date = :on"
+        visit_id = session.execute(text(query), person).scalar_one()
+    assert "The pin seems right: 2 of 3 people" in leader.text(f"/visits/{visit_id}")
+    listed = leader.text(f"/visits?q={number}&from=2026-11-16")
+    assert listed.count("Others were at the pin") == 1
+    # Who leads only this team may not learn where the other team was.
+    assert "at the pin" not in office.browser("manager_n1").text(f"/visits?q={number}")
+    assert "The pin seems" not in office.browser("manager_n1").text(f"/visits/{visit_id}")
+    own = office.browser("employee").text(f"/visits/{visit_id}")
+    assert "others who were to visit this site stayed at it" in own
+    assert "2 of 3" not in own
+
+
 def beside_the_pin(office: Desk) -> tuple[Browser, str]:
     """Three people stay 300 m from a new site's pin; returns who may decide, and its page."""
     number = new_site(office, east_m=-2_000)
@@ -292,6 +320,13 @@ def beside_the_pin(office: Desk) -> tuple[Browser, str]:
     return browser, f"/sites/{site_id}"
 
 
+def page_number(office: Desk, page: str) -> str:
+    """Return the number of the site of a page."""
+    site_id = UUID(page.split("/")[-1])
+    with office.transaction() as session:
+        return sites_by_id(session, tenant_id=office.alpha.id, ids=[site_id])[site_id].number
+
+
 def test_a_wrong_pin_is_proposed_on_the_site_and_moved(office: Desk) -> None:
     for name in ("other_team", "other_branch", "mover"):
         tread(
@@ -304,10 +339,13 @@ def test_a_wrong_pin_is_proposed_on_the_site_and_moved(office: Desk) -> None:
         )
     browser, page = beside_the_pin(office)
     proposal = browser.text(page).split('name="proposal" value="')[1].split('"')[0]
+    number = page_number(office, page)
+    assert browser.text(f"/visits?q={number}&from=2026-11-17").count("Pin may be wrong") == 3
     browser.post(f"{page}/pin", {"do": "dismiss", "proposal": proposal})
     dismissed = browser.text(page)
     assert "The pin stays." in dismissed
     assert "Wrong pin?" not in dismissed
+    assert "Pin may be wrong" not in browser.text(f"/visits?q={number}&from=2026-11-17")
     browser, page = beside_the_pin(office)
     shown = browser.text(page)
     assert "Wrong pin?" in shown

@@ -24,8 +24,10 @@ from server.people.policy import (
 from server.people.queries import UnitNode, people, units
 from server.people.rules import Action, may_for_others
 from server.sites.queries import list_sites
+from server.visits.pin_doubts import PinDoubt, pin_doubts
 from server.visits.queries import (
     SORTABLE,
+    Scope,
     VisitDetail,
     VisitFilter,
     VisitPage,
@@ -83,6 +85,7 @@ def index() -> str | Response:
             return list_visits(session, scope, wanted=part)
 
         page = whole_list(read, wanted) if as_csv else read(wanted)
+        doubts = {} if as_csv else _doubts(session, scope, page.rows)
         told = {row.employee_id for row in page.rows if row.verdict is not None}
         _note_looks(session, told, "visits")
         form = _form(session) if may_assign and not as_csv else {}
@@ -93,6 +96,7 @@ def index() -> str | Response:
         table=table,
         page=page,
         words=words,
+        doubts=doubts,
         first_on=wanted.first_on,
         last_on=wanted.last_on,
         at=now(),
@@ -126,6 +130,10 @@ def show(visit_id: UUID) -> str:
     with transaction() as session:
         found = _load(session, visit_id, Action.VIEW_FINDINGS)
         _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
+        own = found.row.employee_id == principal().employee_id
+        scope = visits_in_scope(principal(), Action.VIEW_FINDINGS, now=now())
+        # Whom it is about is told of it too, without numbers of people one may not see.
+        doubt = _doubts(session, None if own else scope, [found.row]).get(visit_id)
         may_cancel = _may(session, Action.ASSIGN_VISITS, found.row)
         may_see_track = _may(session, Action.VIEW_TRACK, found.row)
     newest = found.verdicts[0] if found.verdicts else None
@@ -139,7 +147,9 @@ def show(visit_id: UUID) -> str:
         card=read_card(newest.evidence, zone=principal().zone) if newest else None,
         card_facts=card_facts(found, principal().zone),
         changes=_changes(found),
-        may_cancel=may_cancel and found.row.employee_id != principal().employee_id,
+        own=own,
+        doubt=doubt,
+        may_cancel=may_cancel and not own,
         may_see_track=may_see_track,
     )
 
@@ -201,6 +211,19 @@ def card(visit_id: UUID) -> Response:
 
 def _load(session: Session, visit_id: UUID, action: Action) -> VisitDetail:
     return get_visit(session, visits_in_scope(principal(), action, now=now()), visit_id)
+
+
+def _doubts(
+    session: Session, reach: Scope | None, rows: Iterable[VisitRow]
+) -> Mapping[UUID, PinDoubt]:
+    """Return what others' stays say of those of some visits."""
+    return pin_doubts(
+        session,
+        reach,
+        tenant_id=principal().tenant_id,
+        site_ids={row.site_id for row in rows if row.verdict and row.cancelled_at is None},
+        now=now(),
+    )
 
 
 def _require_other(row: VisitRow) -> None:

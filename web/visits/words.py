@@ -6,6 +6,7 @@ from datetime import datetime
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from server.visits.pin_doubts import PinDoubt, PinFinding
 from server.visits.queries import VisitRow, VisitType, VisitVerdict
 from web import formats
 from web.cards.quantities import quantity
@@ -88,3 +89,46 @@ def state_of(row: VisitRow, *, now: datetime) -> tuple[str, str]:
     if row.ends_at > now:
         return _("Planned"), "info"
     return _("Being judged"), "mute"
+
+
+def doubt_pill(doubt: PinDoubt) -> str:
+    """Return what a list says of a stay off the pin, beside the verdict."""
+    if doubt.finding is PinFinding.WRONG_PIN:
+        return _("Pin may be wrong")
+    return _("Others were at the pin")
+
+
+def doubt_sentence(doubt: PinDoubt, name: str | None) -> str:
+    """Return what others' stays say of a stay off the pin.
+
+    Parameters
+    ----------
+    name : whose visit it is; None for that person, who is told no number of others.
+    """
+    off = formats.distance(doubt.off_m)
+    told = {"off": off, "people": doubt.people, "agreeing": doubt.agreeing, "name": name}
+    if doubt.finding is PinFinding.WRONG_PIN:
+        if name is None:
+            return _(
+                "The pin may be wrong: your stay was %(off)s from it, and others who were to visit "
+                "this site stayed together beside it too. Somebody decides whether it moves.",
+                **told,
+            )
+        return _(
+            "The pin may be wrong: %(agreeing)s of %(people)s people whose stays here are known "
+            "stayed together beside it; the stay of %(name)s was %(off)s from it. If the pin "
+            "moves, these visits are judged again.",
+            **told,
+        )
+    if name is None:
+        return _(
+            "Your stay was %(off)s from the pin, while others who were to visit this site stayed "
+            "at it. If the customer was elsewhere that day, say so to whoever leads you.",
+            **told,
+        )
+    return _(
+        "The pin seems right: %(agreeing)s of %(people)s people whose stays here are known stayed "
+        "at it, while the stay of %(name)s was %(off)s away. Ask before you conclude anything: "
+        "the customer may have been elsewhere that day.",
+        **told,
+    )
