@@ -322,7 +322,7 @@ def beside_the_pin(office: Desk) -> tuple[Browser, str]:
 
 def page_number(office: Desk, page: str) -> str:
     """Return the number of the site of a page."""
-    site_id = UUID(page.split("/")[-1])
+    site_id = UUID(page.rsplit("/", maxsplit=1)[-1])
     with office.transaction() as session:
         return sites_by_id(session, tenant_id=office.alpha.id, ids=[site_id])[site_id].number
 
