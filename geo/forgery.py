@@ -16,6 +16,7 @@ from geo.fix import FixArray, from_epoch_s
 from geo.forgery_policy import ForgeryPolicy
 from geo.forgery_signs import Sign, Signal, measured
 from geo.likeness import Likeness, compare, shifts
+from geo.pocket import Pocket, one_pocket
 from geo.verdict import Evidence, format_utc
 
 __all__ = ["RULE", "Beside", "Sign", "Signal", "Suspicion", "find_forgery", "measured"]
@@ -149,9 +150,7 @@ def _replay(
     for name in sorted(earlier) if len(today) >= policy.replay_fixes else ():
         older = measured(earlier[name], policy)
         for shift_s in shifts(today, older):
-            alike = compare(
-                today, older, shift_s=shift_s, near_m=policy.replay_near_m, policy=policy
-            )
+            alike = compare(today, older, shift_s=shift_s, policy=policy)
             strength = _copied(alike, today, policy)
             if strength is not None and (worst is None or strength > worst[0]):
                 worst = (strength, name, alike)
@@ -177,7 +176,7 @@ def _copied(alike: Likeness, today: FixArray, policy: ForgeryPolicy) -> float | 
     places = alike.same_share * len(today)
     # People of one routine may be under way together with themselves; they never err alike.
     others_errors = (
-        alike.still_s >= policy.twin_still_s and alike.error_rho < policy.replay_error_share
+        alike.still_s >= policy.replay_still_s and alike.error_rho < policy.replay_error_share
     )
     found = [
         (places >= policy.replay_fixes, alike.same_share, policy.replay_same_share),
@@ -198,37 +197,29 @@ def _copied(alike: Likeness, today: FixArray, policy: ForgeryPolicy) -> float | 
 
 
 def _twin(fixes: FixArray, others: Mapping[str, FixArray], policy: ForgeryPolicy) -> Signal | None:
-    """Two phones beside each other all day whose errors are the same: perhaps one pocket."""
+    """Find another phone beside this one all day with the same errors: perhaps one pocket."""
     today = measured(fixes, policy)
-    worst: tuple[float, str, Likeness] | None = None
+    worst: tuple[float, str, Pocket] | None = None
     for name in sorted(others):
-        alike = compare(
-            today,
-            measured(others[name], policy),
-            shift_s=0.0,
-            near_m=policy.twin_near_m,
-            policy=policy,
-        )
+        pocket = one_pocket(today, measured(others[name], policy), policy=policy)
         together = (
-            alike.near_share >= policy.twin_near_share
-            and alike.still_s >= policy.twin_still_s
-            and alike.error_rho >= policy.twin_error_share
+            pocket.together_share >= policy.twin_near_share and pocket.odds >= policy.twin_odds
         )
-        if together and (worst is None or alike.error_rho > worst[0]):
-            worst = (alike.error_rho, name, alike)
+        if together and (worst is None or pocket.odds > worst[0]):
+            worst = (pocket.odds, name, pocket)
     if worst is None:
         return None
-    _, name, alike = worst
+    _, name, pocket = worst
     return forgery_signs.signal(
         Sign.TWIN,
         policy.twin_share,
         today,
-        {"other": name, **_figures(alike)},
-        {"near_share": policy.twin_near_share, "error_rho": policy.twin_error_share},
+        {"other": name, **_figures(pocket)},
+        {"together_share": policy.twin_near_share, "odds": policy.twin_odds},
     )
 
 
-def _figures(alike: Likeness) -> dict[str, Any]:
+def _figures(alike: Likeness | Pocket) -> dict[str, Any]:
     return {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in asdict(alike).items()

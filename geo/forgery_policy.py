@@ -35,6 +35,9 @@ class ForgeryPolicy:
     """Fixes that claim more are vague, and prove nothing here."""
     frozen_fixes: int = 30
     """So many identical positions in a row ..."""
+    frozen_lasting_fixes: int = 20
+    frozen_lasting_s: float = 3_600.0
+    """... or so many over so long, at whose end no receiver remembers what it erred ..."""
     frozen_accuracy_m: float = 20.0
     """... that claim to be this exact are not a measurement."""
     constant_fixes: int = 10
@@ -56,15 +59,17 @@ class ForgeryPolicy:
     replay_moving_share: float = 0.6
     """... for so much of what it was under way ..."""
     replay_error_share: float = 0.6
-    """... or, standing, has errors that go together with the older ones like this."""
-    twin_near_m: float = 10.0
-    """Two phones no farther apart than this ..."""
+    """... or, standing, has errors that go together with the older ones like this;"""
+    replay_still_s: float = 1_200.0
+    """errors that do not, over so long, are those of another day."""
+    twin_near_m: float = 60.0
+    """Two phones no farther apart than this, from fix to fix ..."""
     twin_near_share: float = 0.8
-    """... for so much of the day ..."""
-    twin_error_share: float = 0.8
-    """... whose errors go together like this may be in one pocket ..."""
-    twin_still_s: float = 1_200.0
-    """... when they stood still together for so long."""
+    """... for so much of the day may be in one pocket, when ..."""
+    twin_odds: float = 10_000.0
+    """... their errors are so many times likelier of one receiver than of two ..."""
+    twin_error_share: float = 0.75
+    """... that have so much in common at most, as people's phones in one room may."""
     pair_s: float = 5.0
     """Places of two days are compared where both have fixes this near in time ..."""
     still_pair_s: float = 20.0

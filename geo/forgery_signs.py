@@ -158,15 +158,22 @@ def _lasts(kept: FixArray, hard: IntArray) -> BoolArray:
 
 
 def frozen(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
-    """One position to the last digit over many fixes that claim satellites."""
+    """One position to the last digit over many fixes that claim satellites, or over hours."""
     gps = measured(fixes, policy)
     gps = gps.take(gps.accuracy_m < policy.frozen_accuracy_m)
-    run = _longest_run((np.diff(gps.lon_deg) == 0.0) & (np.diff(gps.lat_deg) == 0.0))
-    if run is None or run[1] - run[0] + 1 < policy.frozen_fixes:
+    starts, ends = _runs((np.diff(gps.lon_deg) == 0.0) & (np.diff(gps.lat_deg) == 0.0))
+    count, lasted_s = ends - starts + 1, gps.epoch_s[ends] - gps.epoch_s[starts]
+    lasting = lasted_s >= policy.frozen_lasting_s
+    fewer = min(policy.frozen_lasting_fixes, policy.frozen_fixes)
+    least = np.where(lasting, fewer, policy.frozen_fixes)
+    shown = np.flatnonzero(count >= least)
+    if not len(shown):
         return None
-    where = np.arange(run[0], run[1] + 1)
-    limits = {"fixes": policy.frozen_fixes}
-    return signal(Sign.FROZEN, policy.frozen_share, gps.take(where), {"fixes": len(where)}, limits)
+    longest = shown[np.argmax(count[shown])]
+    where = np.arange(starts[longest], ends[longest] + 1)
+    figures = {"fixes": len(where), "lasted_s": round(float(lasted_s[longest]), 1)}
+    limits: dict[str, float] = {"fixes": int(least[longest])}
+    return signal(Sign.FROZEN, policy.frozen_share, gps.take(where), figures, limits)
 
 
 def constant(fixes: FixArray, policy: ForgeryPolicy) -> Signal | None:
@@ -224,9 +231,14 @@ def _without_strays(
 
 def _longest_run(same: BoolArray) -> tuple[int, int] | None:
     """First and last fix of the longest run of steps that are the same."""
-    if not same.any():
+    starts, ends = _runs(same)
+    if not len(starts):
         return None
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], same.astype(np.int8), [0]))))
-    starts, ends = edges[::2], edges[1::2]
     longest = int(np.argmax(ends - starts))
     return int(starts[longest]), int(ends[longest])
+
+
+def _runs(same: BoolArray) -> tuple[IntArray, IntArray]:
+    """First and last fix of each run of steps that are the same."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], same.astype(np.int8), [0]))))
+    return edges[::2], edges[1::2]

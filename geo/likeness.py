@@ -1,7 +1,7 @@
-"""How alike two days of positions are: a copy, two phones in one pocket, or people together.
+"""How alike two days of positions are: a copy, or the same routine again.
 
-People who do the same at the same time are near each other; their phones err each in its own
-way. Only a copy, or one receiver under two names, has the same errors.
+People who do the same at the same time of two days are near each other; their phones err anew.
+Only a copy has the same errors.
 """
 
 from dataclasses import dataclass
@@ -46,16 +46,13 @@ class Likeness:
     error_rho: float
 
 
-def compare(
-    fixes: FixArray, other: FixArray, *, shift_s: float, near_m: float, policy: ForgeryPolicy
-) -> Likeness:
+def compare(fixes: FixArray, other: FixArray, *, shift_s: float, policy: ForgeryPolicy) -> Likeness:
     """Hold one day against another.
 
     Parameters
     ----------
     fixes, other : measured fixes in canonical order.
     shift_s : seconds to add to the other's instants.
-    near_m : fixes no farther apart than this are beside each other.
 
     Returns
     -------
@@ -80,7 +77,7 @@ def compare(
     paired = _paired(at, there, policy.pair_s)
     lon, lat = (np.interp(at, there, column) for column in (other.lon_deg, other.lat_deg))
     apart = geodesics_m(lon1_deg=fixes.lon_deg, lat1_deg=fixes.lat_deg, lon2_deg=lon, lat2_deg=lat)
-    near = apart <= near_m
+    near = apart <= policy.replay_near_m
     here = _metres(fixes.lon_deg, fixes.lat_deg, fixes)
     moving = paired & _moving(at, here, policy)
     still_s, rho = _errors(fixes, other, there, _paired(at, there, policy.still_pair_s), policy)

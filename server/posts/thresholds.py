@@ -66,6 +66,7 @@ _BY_NAME: Final[Mapping[str, tuple[str, Number, Number]]] = {
     # Times the room that a measurement leaves.
     "doubt_share": ("", 0, 100),
     "gap_detour_share": ("", 0, 100),
+    "twin_odds": ("", 1, 100_000),
 }
 
 

@@ -82,6 +82,19 @@ def test_one_position_to_the_last_digit_is_no_measurement() -> None:
     assert signs(look([*pings, *stay(40, 90)])) == []
 
 
+@given(st.integers(2, 60), st.floats(0.1, 12.0))
+def test_so_many_identical_positions_or_fewer_over_hours_are_none(
+    count: int, every_min: float
+) -> None:
+    rule = ForgeryPolicy()
+    frozen = [fix(round(every_min * k, 2), 100.0) for k in range(count)]
+    lasted_s = 60.0 * round(every_min * (count - 1), 2)
+    enough = count >= rule.frozen_fixes or (
+        count >= rule.frozen_lasting_fixes and lasted_s >= rule.frozen_lasting_s
+    )
+    assert (Sign.FROZEN in signs(look(frozen))) is enough
+
+
 def test_an_older_day_again_is_a_replay() -> None:
     found = look(later(DAY, 1), earlier=DAY)
     assert signs(found) == [Sign.REPLAY]

@@ -18,6 +18,7 @@ UNITS = (
     "_hour",
     "_people",
     "_mps2",
+    "_odds",
 )
 
 

@@ -144,14 +144,14 @@ def test_looking_is_noted_and_the_person_sees_by_whom(office: Desk, signs: dict[
 
 def test_another_person_is_named_only_to_those_who_may_see_them(office: Desk) -> None:
     other = f"{office.alpha.people['other_branch']}/{DAY}"
-    twin = {"weight": 0.6, "from": None, "until": None, "other": other, "error_rho": 0.97}
+    twin = {"weight": 0.6, "from": None, "until": None, "other": other, "odds": 31_415.0}
     [sign] = note_signs(office, "other_team", twin=twin)
     assert "Like that of another person" in office.browser("supervisor_north").text(
         f"/signs/{sign}"
     )
     page = office.browser("supervisor_group").text(f"/signs/{sign}")
     assert "Like that of other_branch ALPHA-SOUTH" in page
-    assert "97%" in page
+    assert "31415" in page
     mine = office.browser("other_team").text(f"/me/signs/{sign}")
     assert "SOUTH" not in mine
     assert str(office.alpha.people["other_branch"]) not in mine

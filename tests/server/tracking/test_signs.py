@@ -225,7 +225,7 @@ def test_two_phones_in_one_pocket_are_found_whichever_day_ends_first(
     for who, other in zip(pair, reversed(pair), strict=True):
         twin = evidence[who.employee_id]["figures"]["signs"]["twin"]
         assert twin["other"] == f"{other.employee_id}/{DAY.isoformat()}"
-        assert twin["error_rho"] > 0.9
+        assert twin["odds"] >= 10_000
 
 
 def test_what_leave_takes_back_is_retracted(acme: Company, engine: Engine) -> None:
