@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from server.audit.models import AccessEntry, Purpose, SecurityEvent
@@ -16,9 +17,11 @@ __all__ = [
     "LOOKS_PER_HOUR",
     "Actor",
     "Looker",
+    "Opening",
     "Purpose",
     "check_look_quota",
     "record_looks",
+    "record_opening",
     "record_security_event",
     "record_security_events",
 ]
@@ -28,6 +31,15 @@ LOOK_QUOTA = "look_quota"
 COALESCE = timedelta(hours=1)
 LOOKS_PER_HOUR = 20
 """People whose tracks one account may open within an hour before it must explain itself."""
+
+
+class Opening(StrEnum):
+    """Views besides days that show where one person went; the quota counts them too."""
+
+    VISIT = "visit_evidence"
+    CLAIM = "claim_way"
+    BROUGHT = "claim_brought"
+    """A claim brought for somebody: its check tells where they were."""
 
 
 class Looker(Protocol):
@@ -153,7 +165,10 @@ def check_look_quota(session: Session, principal: Actor, subject: UUID, *, now: 
         .where(
             AccessEntry.tenant_id == principal.tenant_id,
             AccessEntry.actor_id == principal.account_id,
-            AccessEntry.purpose.in_([Purpose.DAY_REVIEW, Purpose.EXPORT]),
+            or_(
+                AccessEntry.purpose.in_([Purpose.DAY_REVIEW, Purpose.EXPORT]),
+                AccessEntry.view.in_(list(Opening)),
+            ),
             AccessEntry.at > now - COALESCE,
             AccessEntry.subject_id != subject,
         )
@@ -162,6 +177,29 @@ def check_look_quota(session: Session, principal: Actor, subject: UUID, *, now: 
     count = session.scalar(select(func.count()).select_from(seen.subquery())) or 0
     if count >= LOOKS_PER_HOUR:
         raise TooManyRequests(LOOK_QUOTA, retry_after_s=int(COALESCE.total_seconds()))
+
+
+def record_opening(
+    session: Session,
+    principal: Actor,
+    subject: UUID,
+    purpose: Purpose,
+    view: Opening,
+    *,
+    now: datetime,
+    about_on: date,
+    reason: str | None = None,
+) -> None:
+    """Record that an account sees where one person went, or refuse it; as `record_looks`.
+
+    Raises
+    ------
+    TooManyRequests : as `check_look_quota`.
+    """
+    check_look_quota(session, principal, subject, now=now)
+    record_looks(
+        session, principal, [subject], purpose, view, now=now, about_on=about_on, reason=reason
+    )
 
 
 def record_security_event(

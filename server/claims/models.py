@@ -21,7 +21,7 @@ class TravelClaim(Base):
     counts what people did to it; whoever acts names the one they saw. `check_version` is the
     newest of its checks, `decided_check` the one that the decision saw: when it is older,
     late data has amended the verdict since. `due_at` is when to check next, null when the
-    newest check holds.
+    newest check holds. `brought_reason` is why `created_by` brought it for somebody else.
     """
 
     __tablename__ = "travel_claims"
@@ -29,6 +29,10 @@ class TravelClaim(Base):
         ForeignKeyConstraint(["tenant_id", "employee_id"], ["employees.tenant_id", "employees.id"]),
         CheckConstraint("last_on >= first_on", name="order"),
         CheckConstraint("decider_id IS NULL OR decider_id <> employee_id", name="other_decides"),
+        CheckConstraint(
+            "decided_by IS NULL OR created_by IS NULL OR decided_by <> created_by",
+            name="other_brought",
+        ),
         CheckConstraint(
             "(decided_at IS NOT NULL) = (state IN ('approved', 'reduced', 'returned'))",
             name="decided",
@@ -51,6 +55,7 @@ class TravelClaim(Base):
     explanation: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="1")
     created_by: Mapped[UUID | None]
+    brought_reason: Mapped[str | None]
     created_at: Mapped[CreatedAt]
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,13 +1,13 @@
 """Lists of claims and the one with its checks; every read names whose it may be."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from geo.fix import FixArray
@@ -41,8 +41,21 @@ __all__ = [
     "list_claims",
 ]
 
-Scope = ColumnElement[bool]
-"""Condition on `travel_claims`, as `claims_in_scope` makes it."""
+
+@dataclass(frozen=True, slots=True)
+class ClaimScope:
+    """Which claims a reader may have.
+
+    Attributes
+    ----------
+    claims : condition on `travel_claims`.
+    checks : condition on those of which the reader is told what was concluded. Whoever brought
+        a claim for somebody else is not, until a payment is decided: they could ask with it
+        where anybody was.
+    """
+
+    claims: ColumnElement[bool]
+    checks: ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +89,7 @@ class ClaimRow:
     unit_name : where the person belonged on the first date.
     verdict, suggested_amount, at_stake : of the newest check, None before the first.
     amended : late data changed the check after the decision.
+    withheld : what was concluded is not for this reader, see `ClaimScope`.
     """
 
     id: UUID
@@ -98,6 +112,7 @@ class ClaimRow:
     version: int
     check_version: int
     amended: bool
+    withheld: bool
 
 
 ClaimPage = Page[ClaimRow]
@@ -118,10 +133,12 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimDetail:
-    """A claim with its document and its checks, newest first."""
+    """A claim with its document and its checks, newest first; who brought it for another."""
 
     row: ClaimRow
     document: dict[str, Any]
+    brought_by: str | None
+    brought_reason: str | None
     explanation: str | None
     decision_reason: str | None
     decided_check: int | None
@@ -141,7 +158,7 @@ _SORTS: Final[dict[str, ColumnElement[Any]]] = {
 SORTABLE = tuple(_SORTS)
 
 
-def claims_in_scope(principal: Principal, action: Action, *, now: datetime) -> Scope:
+def claims_in_scope(principal: Principal, action: Action, *, now: datetime) -> ClaimScope:
     """Return which claims `action` is open to: membership counts on each one's first date.
 
     Drafts are their owner's alone.
@@ -155,10 +172,16 @@ def claims_in_scope(principal: Principal, action: Action, *, now: datetime) -> S
     )
     handed_in = TravelClaim.state != ClaimState.DRAFT
     own = TravelClaim.employee_id == principal.employee_id
-    return and_(reach, or_(handed_in, own))
+    brought = and_(
+        TravelClaim.created_by == principal.account_id,
+        TravelClaim.employee_id.is_distinct_from(principal.employee_id),
+    )
+    paid = TravelClaim.state.in_([ClaimState.APPROVED, ClaimState.REDUCED])
+    told = or_(paid, not_(func.coalesce(brought, false())))
+    return ClaimScope(and_(reach, or_(handed_in, own)), told)
 
 
-def list_claims(session: Session, scope: Scope, *, wanted: ClaimFilter) -> ClaimPage:
+def list_claims(session: Session, scope: ClaimScope, *, wanted: ClaimFilter) -> ClaimPage:
     """Return a page of the claims in scope. One statement, two beyond the last page."""
     order = _SORTS.get(wanted.sort, _SORTS["stake"])
     return read_page(
@@ -172,7 +195,7 @@ def list_claims(session: Session, scope: Scope, *, wanted: ClaimFilter) -> Claim
     )
 
 
-def get_claim(session: Session, scope: Scope, claim_id: UUID) -> ClaimDetail:
+def get_claim(session: Session, scope: ClaimScope, claim_id: UUID) -> ClaimDetail:
     """Return one claim with its checks. Two statements.
 
     Raises
@@ -187,7 +210,7 @@ def get_claim(session: Session, scope: Scope, claim_id: UUID) -> ClaimDetail:
 
 def claims_of_person(session: Session, employee_id: UUID) -> list[ClaimDetail]:
     """Return every claim of one person with its checks; for the person concerned."""
-    mine = TravelClaim.employee_id == employee_id
+    mine = ClaimScope(TravelClaim.employee_id == employee_id, true())
     rows = session.execute(_query(mine).order_by(TravelClaim.first_on, TravelClaim.id)).all()
     return [_detail(session, row) for row in rows]
 
@@ -199,8 +222,16 @@ def claim_fixes(session: Session, claim: ClaimDetail, *, tenant_id: int, zone: s
     return load_fixes(session, {day: (span.start - AROUND, span.end + AROUND)})[day]
 
 
-def _query(scope: Scope) -> Select[Any]:
-    query = select(TravelClaim, tables.employees.c.name, tables.units.c.name, ClaimCheck)
+def _query(scope: ClaimScope) -> Select[Any]:
+    accounts = tables.accounts
+    query = select(
+        TravelClaim,
+        tables.employees.c.name,
+        tables.units.c.name,
+        ClaimCheck,
+        accounts.c.name,
+        scope.checks.label("told"),
+    )
     return (
         with_subject(
             query,
@@ -214,9 +245,17 @@ def _query(scope: Scope) -> Select[Any]:
                 ClaimCheck.tenant_id == TravelClaim.tenant_id,
                 ClaimCheck.claim_id == TravelClaim.id,
                 ClaimCheck.version == TravelClaim.check_version,
+                scope.checks,
             ),
         )
-        .where(scope)
+        .outerjoin(
+            accounts,
+            and_(
+                accounts.c.tenant_id == TravelClaim.tenant_id,
+                accounts.c.id == TravelClaim.created_by,
+            ),
+        )
+        .where(scope.claims)
     )
 
 
@@ -269,19 +308,27 @@ def _row(row: Sequence[Any]) -> ClaimRow:
         version=claim.version,
         check_version=claim.check_version,
         amended=claim.decided_check is not None and claim.check_version > claim.decided_check,
+        withheld=not row[5],
     )
 
 
 def _detail(session: Session, row: Sequence[Any]) -> ClaimDetail:
     claim: TravelClaim = row[0]
-    checks = session.scalars(
-        select(ClaimCheck)
-        .where(ClaimCheck.tenant_id == claim.tenant_id, ClaimCheck.claim_id == claim.id)
-        .order_by(ClaimCheck.version.desc())
+    told = _row(row)
+    checks: Iterable[ClaimCheck] = (
+        ()
+        if told.withheld
+        else session.scalars(
+            select(ClaimCheck)
+            .where(ClaimCheck.tenant_id == claim.tenant_id, ClaimCheck.claim_id == claim.id)
+            .order_by(ClaimCheck.version.desc())
+        )
     )
     return ClaimDetail(
-        row=_row(row),
+        row=told,
         document=claim.document,
+        brought_by=row[4] if claim.brought_reason else None,
+        brought_reason=claim.brought_reason,
         explanation=claim.explanation,
         decision_reason=claim.decision_reason,
         decided_check=claim.decided_check,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from server.audit.services import record_security_event
+from server.audit.services import Opening, Purpose, record_opening, record_security_event
 from server.claims.auditing import audit_due
 from server.claims.models import ClaimCheck, TravelClaim
 from server.claims.rules import MAX_TEXT, ClaimState, ClaimVerdict, read_facts
@@ -21,6 +21,7 @@ from server.tracking.retention import RAW_RETENTION
 
 __all__ = [
     "audit_due",
+    "bring_claim",
     "decide_claim",
     "discard_draft",
     "explain_claim",
@@ -103,6 +104,67 @@ def submit_claim(
     session.flush()
 
 
+def bring_claim(
+    session: Session,
+    clock: Clock,
+    principal: Principal,
+    *,
+    employee_id: UUID,
+    document: Mapping[str, Any],
+    reason: str,
+    reference: str | None = None,
+) -> UUID:
+    """Hand in somebody's claim at once.
+
+    Its check tells where the person was. So whoever brings a claim for another says why, the
+    person reads it in their access log, it counts as a look, somebody else decides, and what
+    was concluded stays hidden from whoever brought it until a payment is decided
+    (`queries.ClaimScope`).
+
+    Parameters
+    ----------
+    reason : required unless the claim is one's own.
+
+    Raises
+    ------
+    InvalidInput : as `save_draft`; `reason_missing`, `reason_too_long`.
+    Conflict : as `submit_claim`.
+    TooManyRequests : the 21st person within an hour.
+    """
+    tenant_id, own = principal.tenant_id, employee_id == principal.employee_id
+    said = None if own else _reason(reason, needed=True)
+    claim_id = save_draft(
+        session,
+        tenant_id=tenant_id,
+        zone=principal.zone,
+        employee_id=employee_id,
+        document=document,
+        account_id=principal.account_id,
+        reference=reference,
+    )
+    draft = _draft(session, tenant_id=tenant_id, employee_id=employee_id, claim_id=claim_id)
+    draft.brought_reason = said
+    record_opening(
+        session,
+        principal,
+        employee_id,
+        Purpose.CLAIM_REVIEW,
+        Opening.BROUGHT,
+        now=clock.now(),
+        about_on=draft.first_on,
+        reason=said,
+    )
+    submit_claim(
+        session,
+        clock,
+        tenant_id=tenant_id,
+        employee_id=employee_id,
+        claim_id=claim_id,
+        zone=principal.zone,
+    )
+    return claim_id
+
+
 def explain_claim(
     session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUID, explanation: str
 ) -> None:
@@ -162,8 +224,8 @@ def decide_claim(
     ------
     NotFound : no such claim.
     InvalidInput : `reason_missing`, `reason_too_long`, `unknown_decision`.
-    Conflict : `own_claim`; `claim_moved_on` when somebody was faster, the claimant explained
-        or late data came; `not_checked_yet`.
+    Conflict : `own_claim`, `brought_claim`; `not_checked_yet`; `claim_moved_on` when somebody
+        was faster, the claimant explained or late data came.
     """
     found = session.execute(
         select(TravelClaim, ClaimCheck)
@@ -182,6 +244,8 @@ def decide_claim(
     claim, check = found
     if claim.employee_id == principal.employee_id:
         raise Conflict("own_claim")
+    if claim.created_by == principal.account_id:
+        raise Conflict("brought_claim")
     if check is None:
         raise Conflict("not_checked_yet" if claim.check_version == 0 else "claim_moved_on")
     amount = _amount(decision, claim, check)

@@ -5,11 +5,23 @@ outside the scope and an object that does not exist give the same `NotFound`.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    Uuid,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from server.errors import NotFound
@@ -121,6 +133,31 @@ def was_in_scope(
     if allows_self(principal, action):
         allowed = or_(allowed, employee_id == principal.employee_id)
     return allowed
+
+
+def in_scope_throughout(
+    session: Session,
+    principal: Principal,
+    action: Action,
+    employee_id: UUID,
+    *,
+    first_on: date,
+    last_on: date,
+    now: datetime,
+) -> bool:
+    """Tell whether `action` is open to one person's data of every date, both ends included.
+
+    One statement; False for nobody and for an empty span.
+    """
+    days = select(
+        cast(
+            func.generate_series(first_on, last_on, timedelta(days=1)).column_valued(), Date
+        ).label("day")
+    ).subquery("days")
+    reach = was_in_scope(
+        principal, action, employee_id=literal(employee_id, Uuid()), on=days.c.day, now=now
+    )
+    return bool(session.scalar(select(func.bool_and(reach)).select_from(days)))
 
 
 def was_below(

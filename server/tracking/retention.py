@@ -8,9 +8,15 @@ Classes, counted from when something happened:
   outline;
 - what was concluded of a day, 1 year: intervals of presence and the sums of the outline;
 - trials of other rules with what they found, 1 day;
+- drafts of travel claims, 90 days after they were begun: no claim covers more days;
 - findings with their versions and what people said of them, planned visits with their
   verdicts, and who asked where somebody was, 2 years; the places that answered, and where
-  somebody stayed who was to visit a site, go with the positions.
+  somebody stayed who was to visit a site, go with the positions;
+- travel claims, 2 years after their last day, with what positions showed of them. Those that
+  were paid stay for 10 years as they were claimed and decided, without what positions showed:
+  vouchers of the tax law (税收征收管理法实施细则, art. 29);
+- proposals to move pins, which follow from where people stayed, 30 days after they were made
+  or decided; a dismissed one 1 year, so that the same place is not proposed again meanwhile.
 
 A day whose positions are gone is sealed: it is never judged again, because the absence of
 facts would be taken for the facts.
@@ -29,6 +35,8 @@ RAW_RETENTION: Final = timedelta(days=30)
 DERIVED_RETENTION: Final = timedelta(days=365)
 FINDING_RETENTION: Final = timedelta(days=730)
 TRIAL_RETENTION: Final = timedelta(days=1)
+DRAFT_RETENTION: Final = timedelta(days=90)
+VOUCHER_RETENTION: Final = timedelta(days=3_653)
 # Dates begin up to 14 hours before UTC's, and shifts are reached into from before.
 _EARLIEST_DATE: Final = timedelta(hours=16)
 
@@ -53,6 +61,10 @@ class RetentionReport:
     visits: int = 0
     what_ifs: int = 0
     signs: int = 0
+    claim_drafts: int = 0
+    claim_checks: int = 0
+    claims: int = 0
+    pin_proposals: int = 0
 
 
 def is_sealed(work_on: date, now: datetime) -> bool:
@@ -75,6 +87,9 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         "finding_on": (now - FINDING_RETENTION).date(),
         "finding_at": now - FINDING_RETENTION,
         "trial_at": now - TRIAL_RETENTION,
+        "draft_at": now - DRAFT_RETENTION,
+        "derived_at": now - DERIVED_RETENTION,
+        "voucher_on": (now - VOUCHER_RETENTION).date(),
     }
 
     def done(statement: str) -> int:
@@ -121,6 +136,23 @@ def forget_past_retention(connection: Connection, clock: Clock) -> RetentionRepo
         # What they found goes with them.
         what_ifs=done("DELETE FROM what_if_runs WHERE asked_at < :trial_at"),
         signs=done("DELETE FROM day_signs WHERE work_on < :raw_on"),
+        claim_drafts=done(
+            "DELETE FROM travel_claims WHERE state = 'draft' AND created_at < :draft_at"
+        ),
+        claim_checks=done(
+            "DELETE FROM claim_checks k USING travel_claims c WHERE c.tenant_id = k.tenant_id"
+            " AND c.id = k.claim_id AND c.last_on < :finding_on"
+        ),
+        claims=done(
+            "DELETE FROM travel_claims WHERE last_on < CASE WHEN state IN ('approved', 'reduced')"
+            " THEN CAST(:voucher_on AS date) ELSE CAST(:finding_on AS date) END"
+            " AND state <> 'draft'"
+        ),
+        pin_proposals=done(
+            "DELETE FROM pin_proposals WHERE coalesce(decided_at, proposed_at) <"
+            " CASE WHEN state = 'dismissed' THEN CAST(:derived_at AS timestamptz)"
+            " ELSE CAST(:raw_at AS timestamptz) END"
+        ),
     )
 
 

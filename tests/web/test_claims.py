@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
 from server.http.extensions import db
+from server.people.services import move_employee
 from tests.conftest import StatementCount
 from tests.factories.desk import DAY, Desk
 from tests.factories.footprints import nine, tread
@@ -105,6 +107,29 @@ def test_a_leader_sees_the_ways_claimed_and_no_other_hour(office: Desk) -> None:
     assert office.browser("manager_n2").get(f"/api/claims/{claim}/way").status_code == 404
 
 
+def test_the_way_is_for_those_who_may_see_its_person_on_each_of_its_days(office: Desk) -> None:
+    """On the day between the person belonged elsewhere."""
+    units = office.alpha.units
+    for ago, unit in ((2, "n1"), (1, "s1"), (0, "n1")):
+        with office.transaction() as session:
+            move_employee(
+                session,
+                office.clock,
+                tenant_id=office.alpha.id,
+                employee_id=office.alpha.people["hr"],
+                unit_id=units[unit],
+                from_on=DAY - timedelta(days=ago),
+            )
+    short = hand_in(office, "hr", mileage("10.0"))
+    claim = hand_in(office, "hr", mileage("10.0", hours=50, start_min=-2 * 24 * 60))
+    check(office)
+    lead, chief = office.browser("manager_n1"), office.browser("supervisor_group")
+    assert lead.get(f"/api/claims/{short}/way").status_code == 200
+    assert lead.get(f"/api/claims/{claim}/way").status_code == 404
+    assert "data-evidence" not in lead.text(f"/claims/{claim}")
+    assert chief.get(f"/api/claims/{claim}/way").status_code == 200
+
+
 def test_the_claimant_explains_and_somebody_else_decides(office: Desk) -> None:
     claim, own, finance = (
         claim_id_of(office, "employee"),
@@ -188,8 +213,8 @@ def test_finance_brings_a_claim_as_a_file(office: Desk) -> None:
         sql = "SELECT number FROM employees WHERE id = :id"
         number = session.scalar(text(sql), {"id": office.alpha.people["other_team"]})
 
-    def send(content: bytes, who: Any = number) -> str:
-        form = {"number": who, "file": (io.BytesIO(content), "CLAIM.json")}
+    def send(content: bytes, who: Any = number, reason: str = "on paper") -> str:
+        form = {"number": who, "reason": reason, "file": (io.BytesIO(content), "CLAIM.json")}
         answer = browser.post("/claims/bring", form, content_type="multipart/form-data")
         assert answer.status_code == 303
         return browser.text(answer.location)
@@ -200,11 +225,49 @@ def test_finance_brings_a_claim_as_a_file(office: Desk) -> None:
     assert "The file is not JSON." in send(nul)
     good = json.dumps(claim_of(mileage("5.0"))).encode()
     assert "nobody with this staff number" in send(good, "E-none")
+    assert "Write a reason" in send(good, reason=" ")
     page = send(good)
     assert "other_team ALPHA" in page
-    assert "It is being checked" in page
+    assert "somebody else decides it" in page
     check(office)
-    assert "Cannot tell" in browser.text(f"/claims/{claim_id_of(office, 'other_team')}")
+    claim = claim_id_of(office, "other_team")
+    for shown in (page, office.browser("other_team").text(f"/claims/{claim}")):
+        assert "Brought by" in shown
+        assert "on paper" in shown
+    assert "Cannot tell" in office.browser("other_team").text(f"/claims/{claim}")
+    read = office.browser("other_team").text("/me")
+    assert "Travel claim brought for the person" in read
+    assert "on paper" in read
+
+
+def test_who_brought_a_claim_reads_nowhere_what_positions_show_of_it(office: Desk) -> None:
+    """Finance may bring a claim for anybody; it must not tell them where that person was."""
+    browser = office.browser("finance")
+    with office.transaction() as session:
+        sql = "SELECT number FROM employees WHERE id = :id"
+        number = session.scalar(text(sql), {"id": office.alpha.people["mover"]})
+    tread(office, "mover", drive())
+    content = json.dumps(claim_of(mileage("400.0"))).encode()
+    form = {"number": number, "reason": "a guess", "file": (io.BytesIO(content), "CLAIM.json")}
+    page = browser.post("/claims/bring", form, content_type="multipart/form-data").location
+    check(office)
+    claim = page.rpartition("/")[2]
+    shown = browser.text(page)
+    assert "More than feasible" not in shown
+    assert "At stake" not in shown
+    assert 'name="decision"' not in shown
+    assert browser.get(f"{page}/card.pdf").status_code == 404
+    assert browser.get(f"/api{page}/way").status_code == 404
+    assert "mover ALPHA" not in browser.text("/claims?verdict=over")
+    rows = csv.DictReader(io.StringIO(browser.get("/claims?format=csv").data.decode("utf-8-sig")))
+    [row] = [row for row in rows if row["person"].startswith("mover")]
+    assert not row["verdict"] + row["suggested_amount"] + row["at_stake"]
+    wanted = {"decision": "returned", "reason": "seen", "version": "2", "check": "1"}
+    refused = browser.post(f"{page}/decide", wanted)
+    assert refused.status_code == 409
+    assert "Nobody decides a claim that they brought" in refused.text
+    assert "More than feasible" not in refused.text
+    assert "More than feasible" in office.browser("supervisor_group").text(f"/claims/{claim}")
 
 
 def test_chinese_pages_are_chinese(office: Desk) -> None:

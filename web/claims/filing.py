@@ -9,7 +9,13 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from server.claims.queries import ClaimDetail, claims_in_scope, get_claim
-from server.claims.services import discard_draft, explain_claim, save_draft, submit_claim
+from server.claims.services import (
+    bring_claim,
+    discard_draft,
+    explain_claim,
+    save_draft,
+    submit_claim,
+)
 from server.errors import Conflict, InvalidInput, NotFound
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
@@ -133,17 +139,14 @@ def bring() -> AnyResponse:
     try:
         document = _upload()
         with transaction() as session:
-            person = _person(session, number)
-            claim_id = _save(
-                session, document, employee_id=person, reference=request.form.get("reference")
-            )
-            submit_claim(
+            claim_id = bring_claim(
                 session,
                 runtime().clock,
-                tenant_id=viewer.tenant_id,
-                employee_id=person,
-                claim_id=claim_id,
-                zone=viewer.zone,
+                viewer,
+                employee_id=_person(session, number),
+                document=document,
+                reason=request.form.get("reason", ""),
+                reference=request.form.get("reference"),
             )
     except (Conflict, InvalidInput) as error:
         flash(words.refusal(error), "danger")
@@ -194,7 +197,6 @@ def _save(
     session: Session,
     document: dict[str, Any],
     *,
-    employee_id: UUID | None = None,
     claim_id: UUID | None = None,
     reference: str | None = None,
 ) -> UUID:
@@ -203,11 +205,11 @@ def _save(
         session,
         tenant_id=viewer.tenant_id,
         zone=viewer.zone,
-        employee_id=employee_id or _own(),
+        employee_id=_own(),
         document=document,
         account_id=viewer.account_id,
         claim_id=claim_id,
-        reference=reference if claim_id or reference else request.form.get("reference"),
+        reference=reference if claim_id else request.form.get("reference"),
     )
 
 

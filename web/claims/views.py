@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from geo.fix import FixArray
-from server.audit.services import Purpose, check_look_quota, record_looks
+from server.audit.services import Opening, Purpose, record_looks, record_opening
 from server.claims.queries import (
     DECIDED,
     SORTABLE,
@@ -31,7 +31,7 @@ from server.errors import Conflict, InvalidInput, NotFound
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
 from server.http.openapi import describe
-from server.people.policy import is_in_scope, local_date, units_in_scope
+from server.people.policy import in_scope_throughout, local_date, units_in_scope
 from server.people.queries import units
 from server.people.rules import Action, may_for_others
 from web import answers
@@ -127,10 +127,7 @@ def card(claim_id: UUID) -> Response:
         claim = _load(session, claim_id, Action.VIEW_CLAIMS)
         if not claim.checks:
             raise NotFound("not_checked_yet")
-        way = None
-        if _may_see_way(session, claim.row):
-            check_look_quota(session, principal(), claim.row.employee_id, now=now())
-            way = _way(session, claim)
+        way = _way(session, claim) if _may_see_way(session, claim.row) else None
         _note(session, [claim.row.employee_id], "claim", about_on=claim.row.first_on)
     check, row = claim.checks[0], claim.row
     printed = card_pdf(
@@ -152,9 +149,6 @@ def way(claim_id: UUID) -> dict[str, Any]:
         claim = _load(session, claim_id, Action.VIEW_CLAIMS)
         if not _may_see_way(session, claim.row):
             raise NotFound("claim_not_found")
-        person = claim.row.employee_id
-        check_look_quota(session, principal(), person, now=now())
-        _note(session, [person], "claim_way", about_on=claim.row.first_on)
         return claim_map(claim, _way(session, claim), zone=principal().zone)
 
 
@@ -189,11 +183,15 @@ def _load(session: Session, claim_id: UUID, action: Action) -> ClaimDetail:
 
 
 def _may_see_way(session: Session, row: ClaimRow) -> bool:
-    """Whether the viewer may see where the claimant was, on the first day and on the last."""
-    viewer, person = principal(), row.employee_id
-    return all(
-        is_in_scope(session, viewer, Action.VIEW_TRACK, person, now=now(), on=on)
-        for on in {row.first_on, row.last_on}
+    """Whether the viewer may see where the claimant was, on each day of the claim."""
+    return in_scope_throughout(
+        session,
+        principal(),
+        Action.VIEW_TRACK,
+        row.employee_id,
+        first_on=row.first_on,
+        last_on=row.last_on,
+        now=now(),
     )
 
 
@@ -209,7 +207,17 @@ def _may_decide(session: Session, claim: ClaimDetail) -> bool:
 
 
 def _way(session: Session, claim: ClaimDetail) -> FixArray:
-    viewer = principal()
+    """Return the fixes of the ways claimed; a look that the quota counts."""
+    viewer, row = principal(), claim.row
+    record_opening(
+        session,
+        viewer,
+        row.employee_id,
+        Purpose.CLAIM_REVIEW,
+        Opening.CLAIM,
+        now=now(),
+        about_on=row.first_on,
+    )
     fixes = claim_fixes(session, claim, tenant_id=viewer.tenant_id, zone=viewer.zone)
     return travelled(claim, fixes, zone=viewer.zone)
 

@@ -62,6 +62,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "reason_missing": _l("Write a reason; the person concerned will see it."),
     "reason_too_long": _l("A reason has 1,000 characters at most."),
     "own_claim": _l("Nobody decides their own claim."),
+    "brought_claim": _l("Nobody decides a claim that they brought; somebody else does."),
     "claim_moved_on": _l(
         "The claim changed since you opened it: somebody decided it, it was explained, or late "
         "data came. Look again."

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from server.audit.services import Purpose, record_looks
+from server.audit.services import Opening, Purpose, record_looks, record_opening
 from server.db.paging import whole_list
 from server.errors import Conflict, InvalidInput, NotFound, OutpostError
 from server.http.context import now, principal, runtime, transaction
@@ -182,22 +182,19 @@ def cancel(visit_id: UUID) -> AnyResponse:
 def evidence(visit_id: UUID) -> dict[str, Any]:
     """Pin with its radius and the fixes of one visit, for its map."""
     with transaction() as session:
-        found = _load(session, visit_id, Action.VIEW_FINDINGS)
-        _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
-        return visit_map(session, found, tenant_id=principal().tenant_id)
+        return _map(session, _load(session, visit_id, Action.VIEW_FINDINGS))
 
 
 @blueprint.get("/visits/<uuid:visit_id>/card.pdf")
 @policy(Action.VIEW_FINDINGS)
 def card(visit_id: UUID) -> Response:
-    """Print the evidence of one visit; the same look as its page."""
+    """Print the evidence of one visit; the same look as its map."""
     viewer = principal()
     with transaction() as session:
         found = _load(session, visit_id, Action.VIEW_FINDINGS)
         if not found.verdicts:
             raise NotFound("not_judged")
-        _note_looks(session, {found.row.employee_id}, "visit", row=found.row)
-        shown = visit_map(session, found, tenant_id=viewer.tenant_id)
+        shown = _map(session, found)
     row, newest = found.row, found.verdicts[0]
     printed = card_pdf(
         [Sheet("", read_card(newest.evidence, zone=viewer.zone), card_facts(found, viewer.zone))],
@@ -224,6 +221,21 @@ def _doubts(
         site_ids={row.site_id for row in rows if row.verdict and row.cancelled_at is None},
         now=now(),
     )
+
+
+def _map(session: Session, found: VisitDetail) -> dict[str, Any]:
+    """Return pin and fixes of a visit; a look that the quota counts."""
+    viewer, row = principal(), found.row
+    record_opening(
+        session,
+        viewer,
+        row.employee_id,
+        Purpose.VISIT_REVIEW,
+        Opening.VISIT,
+        now=now(),
+        about_on=row.on_date,
+    )
+    return visit_map(session, found, tenant_id=viewer.tenant_id)
 
 
 def _require_other(row: VisitRow) -> None:

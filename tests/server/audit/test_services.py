@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from server.audit import queries
 from server.audit.models import Purpose
-from server.audit.services import LOOKS_PER_HOUR, check_look_quota, record_looks
+from server.audit.services import LOOKS_PER_HOUR, Opening, check_look_quota, record_looks
 from server.clock import ManualClock
 from server.db.session import unit_of_work
 from server.errors import TooManyRequests
@@ -132,8 +132,21 @@ def test_five_hundred_people_cost_three_statements(
     assert seen.count <= 3
 
 
+@pytest.mark.parametrize(
+    ("purpose", "view"),
+    [
+        (Purpose.DAY_REVIEW, "track"),
+        (Purpose.VISIT_REVIEW, Opening.VISIT),
+        (Purpose.CLAIM_REVIEW, Opening.CLAIM),
+        (Purpose.CLAIM_REVIEW, Opening.BROUGHT),
+    ],
+)
 def test_the_twenty_first_track_within_an_hour_is_refused(
-    world: World, app_sessions: sessionmaker[Session], clock: ManualClock
+    world: World,
+    app_sessions: sessionmaker[Session],
+    clock: ManualClock,
+    purpose: Purpose,
+    view: str,
 ) -> None:
     who = principal(world.alpha, "supervisor_group")
     with unit_of_work(app_sessions, tenant_id=world.alpha.id) as session:
@@ -142,7 +155,7 @@ def test_the_twenty_first_track_within_an_hour_is_refused(
                 session,
                 clock,
                 tenant_id=world.alpha.id,
-                number=f"Q{n:04d}",
+                number=f"Q-{view}-{n:04d}",
                 name=f"quota {n}",
                 unit_id=world.alpha.units["s1"],
                 hired_on=date(2026, 1, 1),
@@ -151,7 +164,7 @@ def test_the_twenty_first_track_within_an_hour_is_refused(
         ]
         for person in people:
             check_look_quota(session, who, person, now=clock.now())
-            record_looks(session, who, [person], Purpose.DAY_REVIEW, "track", now=clock.now())
+            record_looks(session, who, [person], purpose, view, now=clock.now())
         with pytest.raises(TooManyRequests):
             check_look_quota(session, who, uuid4(), now=clock.now())
         # People opened already, and oneself, stay open.
@@ -159,6 +172,9 @@ def test_the_twenty_first_track_within_an_hour_is_refused(
         assert who.employee_id is not None
         check_look_quota(session, who, who.employee_id, now=clock.now())
         clock.advance(timedelta(hours=1))
+        check_look_quota(session, who, uuid4(), now=clock.now())
+        # A list shows nobody's way.
+        record_looks(session, who, people, Purpose.VISIT_REVIEW, "visits", now=clock.now())
         check_look_quota(session, who, uuid4(), now=clock.now())
 
 

@@ -22,7 +22,7 @@ def office(_office: Desk, module_database: DatabaseUrls) -> Desk:
         connection.execute(
             text(
                 "TRUNCATE travel_claims, claim_checks, fixes, excusals, security_events, "
-                "roster_entries, touched_days"
+                "roster_entries, touched_days, access_log"
             )
         )
     superuser.dispose()

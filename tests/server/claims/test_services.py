@@ -1,5 +1,6 @@
 """Claims on the real database: checked, amended by late data, decided once by somebody else."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
@@ -23,6 +24,7 @@ from server.claims.queries import (
     list_claims,
 )
 from server.claims.services import (
+    bring_claim,
     decide_claim,
     discard_draft,
     explain_claim,
@@ -39,7 +41,8 @@ from server.posts.queries import ExcusalKind
 from server.posts.services import excuse
 from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher
-from tests.factories.desk import DAY, Desk
+from server.tracking.retention import RetentionReport, forget_past_retention
+from tests.factories.desk import DAY, NOON, Desk
 from tests.factories.footprints import nine, tread
 from tests.factories.journeys import (
     accountant,
@@ -273,6 +276,131 @@ def test_nobody_decides_their_own_claim_not_even_around_the_service(office: Desk
     )
     with pytest.raises(IntegrityError, match="other_decides"), office.transaction() as session:
         session.execute(text(sql), own)
+
+
+def bring(office: Desk, name: str, *, reason: str = "handed in on paper") -> UUID:
+    with office.transaction() as session:
+        return bring_claim(
+            session,
+            office.clock,
+            accountant(office),
+            employee_id=office.alpha.people[name],
+            document=claim_of(mileage("70.0")),
+            reason=reason,
+        )
+
+
+def test_who_brings_a_claim_says_why_and_neither_reads_its_check_nor_decides_it(
+    office: Desk,
+) -> None:
+    tread(office, "employee", drive())
+    with pytest.raises(InvalidInput, match="reason_missing"):
+        bring(office, "employee", reason=" ")
+    claim_id = bring(office, "employee")
+    check(office)
+    hidden = detail(office, claim_id)
+    assert hidden.checks == []
+    assert hidden.row.withheld
+    assert (hidden.row.verdict, hidden.row.suggested_amount, hidden.row.at_stake) == (None,) * 3
+    assert hidden.brought_reason == "handed in on paper"
+    with pytest.raises(Conflict, match="brought_claim"):
+        decide(office, claim_id)
+    colleague = accountant(office, "admin")
+    with office.transaction() as session:
+        scope = claims_in_scope(colleague, Action.VIEW_CLAIMS, now=office.clock.now())
+        seen = get_claim(session, scope, claim_id)
+        assert seen.row.verdict is ClaimVerdict.OVER
+        [look] = session.execute(
+            text("SELECT purpose, reason FROM access_log WHERE view = 'claim_brought'")
+        ).all()
+    assert tuple(look) == ("claim_review", "handed in on paper")
+    decide(office, claim_id, seen=seen, login="admin")
+    assert detail(office, claim_id).row.verdict is ClaimVerdict.OVER, "a payment was decided"
+
+
+def test_a_claim_that_was_brought_and_returned_never_tells_its_bringer(office: Desk) -> None:
+    tread(office, "employee", drive())
+    claim_id = bring(office, "employee")
+    check(office)
+    with office.transaction() as session:
+        scope = claims_in_scope(
+            accountant(office, "admin"), Action.VIEW_CLAIMS, now=office.clock.now()
+        )
+        seen = get_claim(session, scope, claim_id)
+    decide(office, claim_id, ClaimState.RETURNED, seen=seen, login="admin")
+    assert detail(office, claim_id).checks == []
+
+
+def test_ones_own_claim_may_come_as_a_file_and_needs_no_reason(office: Desk) -> None:
+    claim_id = bring(office, "finance", reason="")
+    check(office)
+    found = detail(office, claim_id)
+    assert found.checks
+    assert found.brought_by is None
+
+
+def test_nobody_decides_what_they_brought_not_even_around_the_service(office: Desk) -> None:
+    claim_id = bring(office, "employee")
+    sql = (
+        "UPDATE travel_claims SET state = 'approved', decided_at = now(), decided_by = created_by "
+        "WHERE id = :id"
+    )
+    with pytest.raises(IntegrityError, match="other_brought"), office.transaction() as session:
+        session.execute(text(sql), {"id": claim_id})
+
+
+@pytest.fixture
+def upkeep(office: Desk) -> Iterator[Callable[[timedelta], RetentionReport]]:
+    """What upkeep does so long after noon of the day."""
+    owner = make_engine(office.urls.owner, pool_size=1)
+
+    def run(after: timedelta) -> RetentionReport:
+        office.clock.advance(NOON + after - office.clock.now())
+        with owner.begin() as connection:
+            return forget_past_retention(connection, office.clock)
+
+    yield run
+    owner.dispose()
+
+
+def test_drafts_go_after_ninety_days_and_what_was_handed_in_stays(
+    office: Desk, upkeep: Callable[[timedelta], RetentionReport]
+) -> None:
+    mine: dict[str, Any] = {
+        "tenant_id": office.alpha.id,
+        "employee_id": office.alpha.people["employee"],
+    }
+    with office.transaction() as session:
+        save_draft(session, zone=ZONE, account_id=None, document=claim_of(mileage("5.0")), **mine)
+    kept = hand_in(office, "employee", mileage("5.0"))
+    with office.transaction() as session:
+        session.execute(text("UPDATE travel_claims SET created_at = :noon"), {"noon": NOON})
+    assert upkeep(timedelta(days=90)).claim_drafts == 0
+    assert upkeep(timedelta(days=91)).claim_drafts == 1
+    assert detail(office, kept).row.state is ClaimState.SUBMITTED
+
+
+def test_what_positions_showed_goes_after_two_years_and_the_decision_after_ten(
+    office: Desk, upkeep: Callable[[timedelta], RetentionReport]
+) -> None:
+    tread(office, "employee", drive())
+    paid, returned = (hand_in(office, name, mileage("43.2")) for name in ("employee", "peer"))
+    check(office)
+    decide(office, paid, ClaimState.REDUCED)
+    decide(office, returned, ClaimState.RETURNED)
+    before = detail(office, paid)
+    done = upkeep(timedelta(days=730))
+    assert (done.claim_checks, done.claims) == (0, 0)
+    assert detail(office, paid) == before
+    done = upkeep(timedelta(days=732))
+    assert (done.claim_checks, done.claims) == (2, 1)
+    found = detail(office, paid)
+    assert found.checks == []
+    assert found.row.verdict is None
+    assert found.row.approved_amount == before.row.approved_amount
+    assert found.decision_reason == before.decision_reason
+    assert upkeep(timedelta(days=3_650)).claims == 0
+    assert upkeep(timedelta(days=3_660)).claims == 1
 
 
 def test_a_reason_is_owed_unless_a_supported_claim_is_approved(office: Desk) -> None:

@@ -368,6 +368,30 @@ def test_what_was_dismissed_is_not_proposed_again(acme: Company, redis_client: R
     assert [row.state for row in proposals(acme)] == ["dismissed"]
 
 
+@pytest.mark.parametrize(
+    ("state", "kept"), [("open", 30), ("withdrawn", 30), ("accepted", 30), ("dismissed", 365)]
+)
+def test_a_proposal_goes_when_nobody_needs_it(
+    acme: Company, redis_client: Redis, state: str, kept: int
+) -> None:
+    three_calls_beside_the_pin(acme, engine_of(acme, redis_client))
+    made_at = acme.clock.at
+    with acme.engine_transaction() as session:
+        session.execute(
+            text(
+                "UPDATE pin_proposals SET proposed_at = :at, state = :state,"
+                " decided_at = CASE WHEN :state = 'open' THEN NULL ELSE CAST(:at AS timestamptz)"
+                " END"
+            ),
+            {"at": made_at, "state": state},
+        )
+    for days, gone in ((kept, 0), (kept + 1, 1)):
+        acme.clock.at = made_at + timedelta(days=days)
+        with acme.owner.begin() as connection:
+            assert forget_past_retention(connection, acme.clock).pin_proposals == gone
+    assert proposals(acme) == []
+
+
 def test_a_customer_who_moves_makes_no_past_visit_wrong(acme: Company, redis_client: Redis) -> None:
     who, engine = phone(acme, post=False), engine_of(acme, redis_client)
     place = site(acme)
