@@ -16,9 +16,10 @@ from server.db.collation import by_name
 from server.errors import NotFound
 from server.people.policy import was_in_scope
 from server.people.rules import Action, Principal
+from server.tracking import anonymity
 from server.tracking.retention import TRIAL_RETENTION
 from server.tracking.what_if_models import WhatIfFlip, WhatIfRun
-from server.tracking.what_if_rules import FEW, RunState, Trial
+from server.tracking.what_if_rules import RunState, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class RunView:
     @property
     def is_few(self) -> bool:
         """Whether its sums are of so few people that they tell of single ones."""
-        return self.people < FEW
+        return self.people < anonymity.SMALLEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

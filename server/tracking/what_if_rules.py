@@ -22,8 +22,6 @@ FAMILIES: Final = (PolicyKind.OFF_POST, PolicyKind.PRESENCE)
 """Families of thresholds that decide about absences."""
 MAX_DAYS: Final = 50_000
 """Person-days that one run may judge."""
-FEW: Final = 5
-"""Sums over fewer people would tell of single ones; whoever may not see them gets none."""
 
 
 class RunState(StrEnum):

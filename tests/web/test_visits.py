@@ -369,6 +369,39 @@ def page_number(office: Desk, page: str) -> str:
         return sites_by_id(session, tenant_id=office.alpha.id, ids=[site_id])[site_id].number
 
 
+def agreed(office: Desk, proposal: str, agreeing: int, people: int) -> None:
+    """As if so many people had stayed there."""
+    engine = make_engine(office.urls.engine, pool_size=1)
+    with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
+        session.execute(
+            text(
+                "UPDATE pin_proposals SET evidence = jsonb_set(evidence, '{figures}',"
+                " evidence -> 'figures' || jsonb_build_object("
+                "'agreeing', CAST(:agreeing AS int), 'people', CAST(:people AS int)))"
+                " WHERE id = :id"
+            ),
+            {"agreeing": agreeing, "people": people, "id": proposal},
+        )
+    engine.dispose()
+
+
+def hidden_from_others(office: Desk, page: str, proposal: str) -> None:
+    """Who may not look at all three sees nothing of it, and decides nothing, until five agree."""
+    for login in ("hr", "supervisor_north"):
+        outsider = office.browser(login)
+        hidden = outsider.text(page)
+        assert "Wrong pin?" not in hidden
+        assert "data-proposed" not in hidden
+        outsider.post(f"{page}/pin", {"do": "accept", "proposal": proposal})
+        assert "somebody else decided it" in outsider.text(page)
+    agreed(office, proposal, 7, 8)
+    crowd = office.browser("hr").text(page)
+    assert "At least 5 people" in crowd
+    assert "7 of 8" not in crowd
+    assert "data-proposed" in crowd
+    agreed(office, proposal, 3, 3)
+
+
 def test_a_wrong_pin_is_proposed_on_the_site_and_moved(office: Desk) -> None:
     for name in ("other_team", "other_branch", "mover"):
         tread(
@@ -394,6 +427,9 @@ def test_a_wrong_pin_is_proposed_on_the_site_and_moved(office: Desk) -> None:
     assert "3 of 3 people" in shown
     assert "ALPHA-SOUTH-CANARY" not in shown.split("Wrong pin?")[1].split("</section>")[0]
     proposal = shown.split('name="proposal" value="')[1].split('"')[0]
+    read = office.browser("other_branch").text("/me")
+    assert "Proposal to move a pin" in read, "it says where they stayed"
+    hidden_from_others(office, page, proposal)
     stale = browser.post(f"{page}/pin", {"do": "accept", "proposal": str(office.alpha.units["n1"])})
     assert stale.status_code == 303
     assert "somebody else decided it" in browser.text(page)

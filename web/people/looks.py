@@ -35,6 +35,7 @@ VIEWS: Mapping[str, LazyString] = {
     "visits": _l("List of visits"),
     "visit": _l("Evidence of a visit"),
     "visit_evidence": _l("Positions of a visit"),
+    "pin_proposal": _l("Proposal to move a pin"),
     "claims": _l("List of travel claims"),
     "claim": _l("Check of a travel claim"),
     "claim_way": _l("Ways of a travel claim"),

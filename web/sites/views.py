@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
+from server.audit.services import Purpose, record_looks
 from server.errors import Conflict, InvalidInput
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
@@ -99,7 +100,11 @@ def show(site_id: UUID) -> str:
     with transaction() as session:
         site = _load(session, site_id, Action.VIEW_POSTS)
         choice = _editable_units(session)
-        proposal = open_pin_proposal(session, tenant_id=viewer.tenant_id, site_id=site_id)
+        proposal = open_pin_proposal(session, viewer, site_id=site_id, now=now())
+        if proposal is not None:
+            record_looks(
+                session, viewer, proposal.about, Purpose.VISIT_REVIEW, "pin_proposal", now=now()
+            )
     return _form(SiteForm.of(site), choice, site=site, proposal=proposal)
 
 
@@ -175,7 +180,7 @@ def decide_pin(site_id: UUID) -> AnyResponse:
 
 def _proposed(session: Session, site_id: UUID) -> UUID:
     """Return the open proposal that the form was shown with."""
-    proposal = open_pin_proposal(session, tenant_id=principal().tenant_id, site_id=site_id)
+    proposal = open_pin_proposal(session, principal(), site_id=site_id, now=now())
     if proposal is None or proposal.id != uuid_or_none(request.form.get("proposal")):
         raise Conflict("already_decided")
     return proposal.id
