@@ -22,6 +22,7 @@ from server.tracking.retention import RAW_RETENTION
 __all__ = [
     "audit_due",
     "bring_claim",
+    "copy_returned",
     "decide_claim",
     "discard_draft",
     "explain_claim",
@@ -74,6 +75,44 @@ def save_draft(
     session.add(draft)
     session.flush()
     return draft.id
+
+
+def copy_returned(
+    session: Session,
+    *,
+    tenant_id: int,
+    zone: str,
+    employee_id: UUID,
+    claim_id: UUID,
+    account_id: UUID,
+) -> UUID:
+    """Write a draft like a returned claim, for its claimant to correct; that one stays as it is.
+
+    Raises
+    ------
+    NotFound : no such claim of this person.
+    Conflict : `not_returned`: it waits for a decision, or was paid.
+    """
+    found = session.scalars(
+        select(TravelClaim).where(
+            TravelClaim.tenant_id == tenant_id,
+            TravelClaim.id == claim_id,
+            TravelClaim.employee_id == employee_id,
+        )
+    ).one_or_none()
+    if found is None:
+        raise NotFound("claim_not_found")
+    if found.state is not ClaimState.RETURNED:
+        raise Conflict("not_returned")
+    return save_draft(
+        session,
+        tenant_id=tenant_id,
+        zone=zone,
+        employee_id=employee_id,
+        document=found.document,
+        account_id=account_id,
+        reference=found.reference,
+    )
 
 
 def discard_draft(session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUID) -> None:

@@ -270,6 +270,42 @@ def test_who_brought_a_claim_reads_nowhere_what_positions_show_of_it(office: Des
     assert "More than feasible" in office.browser("supervisor_group").text(f"/claims/{claim}")
 
 
+def test_a_returned_claim_is_copied_corrected_and_handed_in_again(office: Desk) -> None:
+    claim, own, finance = claim_id_of(office, "peer"), office.browser("peer"), "finance"
+    before = office.browser(finance).text(f"/claims/{claim}")
+    seen = {
+        name: re.search(rf'name="{name}" value="(\d+)"', before)[1]  # type: ignore[index]
+        for name in ("version", "check")
+    }
+    early = own.post(f"/claims/{claim}/copy")
+    assert "Only a claim that was returned is copied." in own.text(early.location)
+    assert "Copy to a new draft" not in own.text(f"/claims/{claim}")
+    office.browser(finance).post(
+        f"/claims/{claim}/decide", seen | {"decision": "returned", "reason": "the way back?"}
+    )
+    assert "Copy to a new draft" not in office.browser(finance).text(f"/claims/{claim}")
+    assert office.browser(finance).post(f"/claims/{claim}/copy").status_code == 404
+    assert "Copy to a new draft" in own.text(f"/claims/{claim}")
+    draft = own.post(f"/claims/{claim}/copy").location
+    assert draft.rpartition("/")[2] != claim
+    shown = own.text(f"{draft}?line=1")
+    assert "Change this line" in shown
+    assert 'value="43.2"' in shown
+    assert f'value="{DAY}T09:00"' in shown
+    wrong = own.post(f"{draft}/lines", LINE | {"line": "1", "km": "much"})
+    kept = own.text(wrong.location)
+    assert 'value="much"' in kept
+    assert 'name="line" value="1"' in kept
+    assert own.post(f"{draft}/lines", LINE | {"line": "1", "km": "42.5"}).status_code == 303
+    assert "51.00 CNY" in own.text(draft)
+    own.post(f"{draft}/submit")
+    check(office)
+    again = own.text(draft)
+    assert "42.5 km" in again
+    assert "claimed twice" not in again.lower()
+    assert "the way back?" in own.text(f"/claims/{claim}"), "the returned one stays as it is"
+
+
 def test_chinese_pages_are_chinese(office: Desk) -> None:
     browser = office.browser("finance")
     browser.post("/preferences", {"locale": "zh", "next": "/"})

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from server.claims.queries import ClaimDetail, claims_in_scope, get_claim
 from server.claims.services import (
     bring_claim,
+    copy_returned,
     discard_draft,
     explain_claim,
     save_draft,
@@ -29,6 +30,7 @@ from web.claims.forms import (
     document_of,
     header_of,
     kind_or_first,
+    line_again,
     line_of,
     next_id,
 )
@@ -40,11 +42,12 @@ def filing(blueprint: Blueprint) -> None:
     blueprint.get("/claims/new")(new)
     blueprint.post("/claims/new")(create)
     blueprint.post("/claims/bring")(bring)
-    blueprint.post("/claims/<uuid:draft_id>/lines")(add_line)
+    blueprint.post("/claims/<uuid:draft_id>/lines")(save_line)
     blueprint.post("/claims/<uuid:draft_id>/lines/remove")(remove_line)
     blueprint.post("/claims/<uuid:draft_id>/submit")(submit)
     blueprint.post("/claims/<uuid:draft_id>/discard")(discard)
     blueprint.post("/claims/<uuid:claim_id>/explain")(explain)
+    blueprint.post("/claims/<uuid:claim_id>/copy")(copy)
 
 
 @policy(Action.FILE_CLAIM)
@@ -67,13 +70,19 @@ def create() -> AnyResponse | tuple[str, int]:
 
 
 @policy(Action.FILE_CLAIM)
-def add_line(draft_id: UUID) -> AnyResponse:
-    """Add a line to one's own draft."""
+def save_line(draft_id: UUID) -> AnyResponse:
+    """Add a line to one's own draft, or write the one that the form names anew."""
+    wanted, zone = request.form.get("line"), principal().zone
 
     def changed(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [*lines, line_of(request.form, id_=next_id(lines), zone=principal().zone)]
+        if wanted not in {line["id"] for line in lines}:
+            return [*lines, line_of(request.form, id_=next_id(lines), zone=zone)]
+        return [
+            line_again(line, request.form, zone=zone) if line["id"] == wanted else line
+            for line in lines
+        ]
 
-    return _change(draft_id, changed)
+    return _change(draft_id, changed, line=wanted)
 
 
 @policy(Action.FILE_CLAIM)
@@ -130,6 +139,27 @@ def explain(claim_id: UUID) -> AnyResponse:
     return _act(act, _("Noted."), url_for("claims.show", claim_id=claim_id))
 
 
+@policy(Action.FILE_CLAIM)
+def copy(claim_id: UUID) -> AnyResponse:
+    """Go on with a copy of one's own returned claim."""
+    viewer = principal()
+    try:
+        with transaction() as session:
+            draft_id = copy_returned(
+                session,
+                tenant_id=viewer.tenant_id,
+                zone=viewer.zone,
+                employee_id=_own(),
+                claim_id=_mine(session, claim_id).row.id,
+                account_id=viewer.account_id,
+            )
+    except (Conflict, InvalidInput) as error:
+        flash(words.refusal(error), "danger")
+        return redirect(url_for("claims.show", claim_id=claim_id), 303)
+    flash(_("A draft with the same lines. Correct it and hand it in again."), "ok")
+    return redirect(url_for("claims.show", claim_id=draft_id), 303)
+
+
 @policy(Action.FILE_CLAIM, max_body=MAX_FILE + 16 * 1024)
 def bring() -> AnyResponse:
     """Hand in somebody's claim from a CLAIM.json; for finance."""
@@ -163,7 +193,10 @@ def _upload() -> dict[str, Any]:
 
 
 def _change(
-    claim_id: UUID, changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+    claim_id: UUID,
+    changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    *,
+    line: str | None = None,
 ) -> AnyResponse:
     def act(session: Session) -> None:
         draft = _mine(session, claim_id)
@@ -175,7 +208,7 @@ def _change(
 
     typed: dict[str, Any] = {n: text for n, text in request.form.items() if n in TYPED}
     kind = request.form.get("kind")
-    failed = url_for("claims.show", claim_id=claim_id, kind=kind, **typed)
+    failed = url_for("claims.show", claim_id=claim_id, kind=kind, line=line, **typed)
     return _act(act, None, url_for("claims.show", claim_id=claim_id, kind=kind), failed=failed)
 
 

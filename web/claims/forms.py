@@ -1,6 +1,7 @@
 """Lines of a claim as typed, and claims as files, to the document that the slice keeps."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -58,6 +59,39 @@ def line_of(form: Mapping[str, str], *, id_: str, zone: str) -> dict[str, Any]:
             "to": _place(form.get("destination")),
         }
     )
+
+
+def line_again(old: Mapping[str, Any], form: Mapping[str, str], *, zone: str) -> dict[str, Any]:
+    """Return a line as a form has it now; what the form does not show of it stays.
+
+    Raises
+    ------
+    InvalidInput : as `line_of`.
+    """
+    line = line_of(form, id_=str(old["id"]), zone=zone)
+    if line["kind"] != old["kind"]:
+        return line
+    kept = {"zone": old["zone"]} if "zone" in old and "zone" in line else {}
+    return {**old, **line, **kept}
+
+
+def typed_of(line: Mapping[str, Any], *, zone: str) -> dict[str, str]:
+    """Return what somebody would type for a line of a document: the inverse of `line_of`."""
+    kind = str(line["kind"])
+    typed = {"kind": kind, "line": str(line["id"])}
+    if kind in {"mileage", "transport"}:
+        typed |= {name: _wall(str(line[name]), zone) for name in ("start", "end")}
+    if kind == "mileage":
+        stops = line.get("stops", [])
+        return typed | {"km": str(line["km"]), "stops": "\n".join(_told(stop) for stop in stops)}
+    typed["amount"] = str(line.get("amount", "0"))
+    if kind == "night":
+        return typed | {"on": str(line["on"]), "place": _told(line["place"])}
+    if kind == "per_diem":
+        days = {"from_on": str(line["from"]), "to_on": str(line["to"])}
+        return typed | days | {"place": _told(line["place"])}
+    ends = {"origin": _told(line["from"]), "destination": _told(line["to"])}
+    return typed | ends | {"mode": str(line.get("mode", ""))}
 
 
 def kind_or_first(text: str | None) -> str:
@@ -129,6 +163,20 @@ def _decimal(text: str | None, code: str) -> str:
     return f"{value:f}"
 
 
+def _wall(text: str, zone: str) -> str:
+    """Return an instant as an input of local time wants it; seconds only where there are any."""
+    wall = datetime.fromisoformat(text).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return wall.isoformat("T", "seconds" if wall.second or wall.microsecond else "minutes")
+
+
+def _told(place: Mapping[str, Any]) -> str:
+    """Return a place as `_place` reads it; no comma of a name is taken for a separator."""
+    lon, lat = place["lon"], place["lat"]
+    name = re.sub("[,，\\n]", " ", str(place.get("name", ""))).strip() or f"{lat} {lon}"
+    radius = [str(place["radius_m"] / 1_000.0)] if "radius_m" in place else []
+    return ", ".join([name, str(lon), str(lat), *radius])
+
+
 def _place(text: str | None) -> dict[str, Any]:
     """Read `name, longitude, latitude` with a radius in kilometres at the end, if any."""
     parts = [part.strip() for part in (text or "").replace("，", ",").split(",")]
@@ -139,5 +187,5 @@ def _place(text: str | None) -> dict[str, Any]:
         raise InvalidInput("bad_place") from None
     if not name or len(numbers) > 3 or not (-180 <= lon <= 180 and -90 <= lat <= 90):
         raise InvalidInput("bad_place")
-    radius = {"radius_m": numbers[2] * 1_000.0} if len(numbers) == 3 else {}
+    radius = {"radius_m": round(numbers[2] * 1_000.0, 1)} if len(numbers) == 3 else {}
     return {"name": name[:120], "lon": lon, "lat": lat, **radius}

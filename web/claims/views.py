@@ -40,7 +40,7 @@ from web.choices import unit_choices
 from web.claims import words
 from web.claims.cards import claim_map, claim_sketch, line_cards, sheets, travelled
 from web.claims.filing import filing
-from web.claims.forms import kind_or_first
+from web.claims.forms import kind_or_first, typed_of
 from web.params import uuid_or_none
 from web.tables import TableState, csv_response
 from web.texts import _
@@ -161,6 +161,10 @@ def _show(claim_id: UUID, problem: str | None = None, reason: str = "") -> str:
         if claim.checks:
             _note(session, [claim.row.employee_id], "claim", about_on=claim.row.first_on)
     newest = claim.checks[0] if claim.checks else None
+    lines = {str(line["id"]): line for line in claim.document["lines"]}
+    changed = lines.get(request.args.get("line", ""))
+    typed = typed_of(changed, zone=viewer.zone) if changed else {}
+    typed |= request.args.to_dict()
     return render_template(
         "claims/draft.html" if claim.row.state is ClaimState.DRAFT else "claims/show.html",
         claim=claim,
@@ -173,8 +177,9 @@ def _show(claim_id: UUID, problem: str | None = None, reason: str = "") -> str:
         may_decide=may_decide,
         problem=problem,
         reason=reason,
-        kind=kind_or_first(request.args.get("kind")),
-        typed=request.args,
+        kind=kind_or_first(typed.get("kind")),
+        typed=typed,
+        changed=changed is not None,
     )
 
 

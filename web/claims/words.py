@@ -58,6 +58,7 @@ REFUSALS: Mapping[str, LazyString] = {
     "not_over_yet": _l("What is claimed is not over yet. Hand it in afterwards."),
     "explanation_missing": _l("Write what whoever decides should know."),
     "explanation_too_long": _l("An explanation has 1,000 characters at most."),
+    "not_returned": _l("Only a claim that was returned is copied."),
     "already_decided": _l("The claim was decided meanwhile."),
     "reason_missing": _l("Write a reason; the person concerned will see it."),
     "reason_too_long": _l("A reason has 1,000 characters at most."),

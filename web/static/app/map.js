@@ -245,6 +245,15 @@ export function circle(lon, lat, radius, steps = 64) {
   return { type: "Polygon", coordinates: [ringPoints] };
 }
 
+/** Take a click on the map as a position: `set` gets longitude and latitude, degrees with six digits. */
+export function onPick(map, set) {
+  map.getCanvas().style.cursor = "crosshair";
+  map.on("click", ({ lngLat }) => {
+    const { lng, lat } = lngLat.wrap();
+    set(lng.toFixed(6), lat.toFixed(6));
+  });
+}
+
 /** Great-circle metres between two points, for drawing and sorting only. */
 export function metres([lon1, lat1], [lon2, lat2]) {
   const r = Math.PI / 180;

@@ -1,6 +1,6 @@
 /** The circle of a site, and where its pin should perhaps be, beside its numbers; a click fills them in. */
 
-import { addPosts, circle, createMap, EMPTY } from "app/map";
+import { addPosts, circle, createMap, EMPTY, onPick } from "app/map";
 import { t } from "app/i18n";
 
 const box = document.querySelector("[data-site-map]");
@@ -44,11 +44,9 @@ if (box) {
     });
   }
   if (!field("lon").matches(":disabled")) {
-    map.getCanvas().style.cursor = "crosshair";
-    map.on("click", ({ lngLat }) => {
-      const { lng, lat } = lngLat.wrap();
-      field("lon").value = lng.toFixed(6);
-      field("lat").value = lat.toFixed(6);
+    onPick(map, (lon, lat) => {
+      field("lon").value = lon;
+      field("lat").value = lat;
       draw();
     });
   }
