@@ -156,6 +156,21 @@ def remarks(
     return tuple(Remark(reason, tuple(sorted(ids))) for reason, ids in found if ids)
 
 
+def reason_of(text: str, *, needed: bool) -> str | None:
+    """Return what somebody wrote as a reason, None for nothing.
+
+    Raises
+    ------
+    InvalidInput : `reason_missing`, `reason_too_long`.
+    """
+    said = text.strip()
+    if needed and not said:
+        raise InvalidInput("reason_missing")
+    if len(said) > MAX_TEXT:
+        raise InvalidInput("reason_too_long")
+    return said or None
+
+
 def gravest(verdicts: Iterable[ClaimVerdict]) -> ClaimVerdict:
     """Return the verdict on a claim: over, then cannot tell, under, supported."""
     told = set(verdicts)

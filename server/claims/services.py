@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from server.audit.services import Opening, Purpose, record_opening, record_security_event
+from server.audit.services import Opening, Purpose, record_opening
 from server.claims.auditing import audit_due
-from server.claims.models import ClaimCheck, TravelClaim
-from server.claims.rules import MAX_TEXT, ClaimState, ClaimVerdict, read_facts
+from server.claims.deciding import decide_claim
+from server.claims.models import TravelClaim
+from server.claims.rules import MAX_TEXT, ClaimState, read_facts, reason_of
 from server.clock import Clock
 from server.errors import Conflict, InvalidInput, NotFound
 from server.findings.rules import DayKey
@@ -171,7 +171,7 @@ def bring_claim(
     TooManyRequests : the 21st person within an hour.
     """
     tenant_id, own = principal.tenant_id, employee_id == principal.employee_id
-    said = None if own else _reason(reason, needed=True)
+    said = None if own else reason_of(reason, needed=True)
     claim_id = save_draft(
         session,
         tenant_id=tenant_id,
@@ -234,99 +234,6 @@ def explain_claim(
         raise Conflict("already_decided")
 
 
-def decide_claim(
-    session: Session,
-    clock: Clock,
-    principal: Principal,
-    *,
-    claim_id: UUID,
-    decision: ClaimState,
-    reason: str,
-    seen_version: int,
-    seen_check: int,
-) -> Decimal:
-    """Decide a claim for good: approve it, reduce it to what is suggested, or return it.
-
-    One guarded statement: it holds only while claim and check are those that the person who
-    decides saw. Recorded as a security event.
-
-    Parameters
-    ----------
-    reason : required unless a claim that is supported (or claims too little) is approved.
-    seen_version, seen_check : of the claim and of its newest check, as the page showed them.
-
-    Returns
-    -------
-    The amount approved.
-
-    Raises
-    ------
-    NotFound : no such claim.
-    InvalidInput : `reason_missing`, `reason_too_long`, `unknown_decision`.
-    Conflict : `own_claim`, `brought_claim`; `not_checked_yet`; `claim_moved_on` when somebody
-        was faster, the claimant explained or late data came.
-    """
-    found = session.execute(
-        select(TravelClaim, ClaimCheck)
-        .outerjoin(
-            ClaimCheck,
-            and_(
-                ClaimCheck.tenant_id == TravelClaim.tenant_id,
-                ClaimCheck.claim_id == TravelClaim.id,
-                ClaimCheck.version == seen_check,
-            ),
-        )
-        .where(TravelClaim.tenant_id == principal.tenant_id, TravelClaim.id == claim_id)
-    ).one_or_none()
-    if found is None:
-        raise NotFound("claim_not_found")
-    claim, check = found
-    if claim.employee_id == principal.employee_id:
-        raise Conflict("own_claim")
-    if claim.created_by == principal.account_id:
-        raise Conflict("brought_claim")
-    if check is None:
-        raise Conflict("not_checked_yet" if claim.check_version == 0 else "claim_moved_on")
-    amount = _amount(decision, claim, check)
-    said = _reason(reason, needed=decision is not ClaimState.APPROVED or not _clean(check))
-    done = session.execute(
-        update(TravelClaim)
-        .where(
-            TravelClaim.tenant_id == principal.tenant_id,
-            TravelClaim.id == claim_id,
-            TravelClaim.state == ClaimState.SUBMITTED,
-            TravelClaim.version == seen_version,
-            TravelClaim.check_version == seen_check,
-        )
-        .values(
-            state=decision,
-            version=TravelClaim.version + 1,
-            decided_at=clock.now(),
-            decided_by=principal.account_id,
-            decider_id=principal.employee_id,
-            decider_name=principal.name,
-            decision_reason=said,
-            decided_check=seen_check,
-            approved_amount=amount,
-        )
-        .returning(TravelClaim.id)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if done is None:
-        raise Conflict("claim_moved_on")
-    if decision is ClaimState.RETURNED:
-        _check_again_beside(session, clock, claim)
-    record_security_event(
-        session,
-        tenant_id=principal.tenant_id,
-        kind="claim_decided",
-        subject=str(claim_id),
-        actor_id=principal.account_id,
-        detail={"decision": decision.value, "amount": f"{amount} {claim.currency}"},
-    )
-    return amount
-
-
 def queue_audits(session: Session, clock: Clock, days: Mapping[DayKey, datetime]) -> None:
     """Have claims checked again whose days were derived anew; runs with the engine's rights.
 
@@ -361,23 +268,6 @@ def queue_audits(session: Session, clock: Clock, days: Mapping[DayKey, datetime]
     )
 
 
-def _check_again_beside(session: Session, clock: Clock, returned: TravelClaim) -> None:
-    """Have claims checked again that may have been found claimed twice because of this one."""
-    session.execute(
-        update(TravelClaim)
-        .where(
-            TravelClaim.tenant_id == returned.tenant_id,
-            TravelClaim.employee_id == returned.employee_id,
-            TravelClaim.id != returned.id,
-            TravelClaim.state == ClaimState.SUBMITTED,
-            TravelClaim.first_on <= returned.last_on,
-            TravelClaim.last_on >= returned.first_on,
-        )
-        .values(due_at=clock.now())
-        .execution_options(synchronize_session=False)
-    )
-
-
 def _draft(session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUID) -> TravelClaim:
     found = session.scalars(
         select(TravelClaim)
@@ -392,28 +282,3 @@ def _draft(session: Session, *, tenant_id: int, employee_id: UUID, claim_id: UUI
     if found is None:
         raise NotFound("claim_not_found")
     return found
-
-
-def _amount(decision: ClaimState, claim: TravelClaim, check: ClaimCheck) -> Decimal:
-    match decision:
-        case ClaimState.APPROVED:
-            return claim.claimed_amount
-        case ClaimState.REDUCED:
-            return check.suggested_amount
-        case ClaimState.RETURNED:
-            return Decimal("0.00")
-        case _:
-            raise InvalidInput("unknown_decision")
-
-
-def _clean(check: ClaimCheck) -> bool:
-    return check.verdict in {ClaimVerdict.SUPPORTED, ClaimVerdict.UNDER}
-
-
-def _reason(text: str, *, needed: bool) -> str | None:
-    said = text.strip()
-    if needed and not said:
-        raise InvalidInput("reason_missing")
-    if len(said) > MAX_TEXT:
-        raise InvalidInput("reason_too_long")
-    return said or None
