@@ -165,7 +165,8 @@ def _check_mileage(
         reasons=reasons,
         evidence=_evidence(
             policy,
-            {"line": line.id, "stops": [asdict(stop) for stop in line.stops]},
+            {"line": line.id, "stops": [asdict(stop) for stop in line.stops]}
+            | ({} if roads is None else {"roads": asdict(roads.version)}),
             {
                 "low_m": round(driven.low_m, 1),
                 "mid_m": round(driven.mid_m, 1),

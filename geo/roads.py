@@ -5,6 +5,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from geo.distance import FloatArray
+from geo.errors import GeoError
+
+
+class RoadsUnavailable(GeoError):
+    """Nobody can be asked for ways now: nothing is known, also not that there is no way."""
 
 
 class Profile(StrEnum):
@@ -29,8 +34,27 @@ class Matched:
     path: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RoadsVersion:
+    """Which roads gave an answer: the same ones give the same answer again.
+
+    Attributes
+    ----------
+    engine : the program that knows them, with its version.
+    tiles : what tells one state of the network from another.
+    """
+
+    engine: str
+    tiles: str
+
+
 class Roads(Protocol):
-    """A road network that can match traces and find ways."""
+    """A road network that can match traces and find ways; see `RoadsUnavailable`."""
+
+    @property
+    def version(self) -> RoadsVersion:
+        """Which roads these are."""
+        ...
 
     def match(
         self,

@@ -20,7 +20,12 @@ _VAGUE: Final = 1.5
 _PATIENCE_S: Final = 60.0
 """... unless nothing better came for so long."""
 _STEP_M: Final = 15.0
-"""A way is looked at in steps of this length."""
+"""A way is looked at in steps of this length ..."""
+_CELLS: Final = 4_000_000
+"""... and fixes are thinned so that about so many pairs of fix and step are looked at (from 55 km
+on): a drive of a thousand kilometres takes no more memory than this."""
+_ABSURD: Final = 4.0
+"""A way is none when it would need so many times as many."""
 _KERB_M: Final = 10.0
 """Lanes and kerbs: standard error of the middle of a road, added to that of a fix ..."""
 _VAGUE_M: Final = 60.0
@@ -148,7 +153,7 @@ def steers(trace: Trace) -> list[int]:
     limit_m = _VAGUE * max(float(np.median(trace.accuracy_m)), 10.0)
     steps = consecutive_m(trace.lon_deg, trace.lat_deg)
     along = np.concatenate(([0.0], np.cumsum(steps))).tolist()
-    step_m = max(_SPACING_M, along[-1] / _MAX_POINTS)
+    step_m = max(_SPACING_M, along[-1] / _MAX_POINTS, along[-1] ** 2 / (_STEP_M * _CELLS))
     times, vague = trace.epoch_s.tolist(), (trace.accuracy_m > limit_m).tolist()
     kept = [0]
     for k in range(1, len(times) - 1):
@@ -166,7 +171,7 @@ def _candidates(trace: Trace, exact: Trace, roads: Roads, profile: Profile) -> I
     direct = roads.shortest(ends, profile=profile)
     if direct is None:  # people go also where the map has no way for their vehicle
         direct = roads.shortest(ends, profile=Profile.PEDESTRIAN)
-    laid = None if direct is None else _Laid.of(trace, direct, profile)
+    laid = _lay(trace, direct, profile)
     if laid is not None:
         yield laid
         if not laid.missed:
@@ -175,8 +180,9 @@ def _candidates(trace: Trace, exact: Trace, roads: Roads, profile: Profile) -> I
     matched = roads.match(
         exact.lon_deg, exact.lat_deg, exact.epoch_s, exact.accuracy_m, profile=profile
     )
-    if matched is not None:
-        yield _Laid.of(trace, matched, profile)
+    laid = _lay(trace, matched, profile)
+    if laid is not None:
+        yield laid
 
 
 def _past(trace: Trace, direct: "_Laid", roads: Roads, profile: Profile) -> Iterator["_Laid"]:
@@ -190,13 +196,20 @@ def _past(trace: Trace, direct: "_Laid", roads: Roads, profile: Profile) -> Iter
         worst = max(open_, key=lambda k: (float(best.off_m[k]), -k))
         places = [trace.place(k) for k in sorted({0, *past, worst, last})]
         way = roads.shortest(places, profile=profile)
-        laid = None if way is None else _Laid.of(trace, way, profile)
+        laid = _lay(trace, way, profile)
         if laid is None or laid.cost >= best.cost:
             doubted.add(worst)
             continue
         best = laid
         past.add(worst)
         yield best
+
+
+def _lay(trace: Trace, way: Matched | None, profile: Profile) -> "_Laid | None":
+    """Lay a trace along a way; None without one, or for one absurdly longer than the trace."""
+    if way is None or len(trace.epoch_s) * way.length_m > _ABSURD * _CELLS * _STEP_M:
+        return None
+    return _Laid.of(trace, way, profile)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from server.errors import ConfigurationError
 
@@ -55,6 +56,8 @@ class Settings:
     proxy_hops: int = 0
     # Hosts of carriers and positioning services that may be private and speak plain HTTP.
     carrier_hosts: tuple[str, ...] = ()
+    # A tar of Valhalla tiles, or the address of its service; positions of people go there.
+    roads: str | None = field(repr=False, default=None)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, role: str = "app") -> "Settings":
@@ -104,6 +107,7 @@ class Settings:
             basemap_dir=Path(basemaps) if basemaps else None,
             proxy_hops=read.integer("OUTPOST_PROXY_HOPS", 0),
             carrier_hosts=_listed(read.optional("OUTPOST_CARRIER_HOSTS")),
+            roads=_roads(read.optional("OUTPOST_ROADS")),
         )
 
 
@@ -143,6 +147,21 @@ class _Reader:
 
 def _listed(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def _roads(value: str | None) -> str | None:
+    """Check a path, or an address without credentials, query or fragment."""
+    if value is None or "://" not in value:
+        return value
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or any(c in value for c in "@?# "):
+        message = "OUTPOST_ROADS must be a tar of tiles or http(s)://host[:port], and no more"
+        raise ConfigurationError(None, message)
+    return value
 
 
 def _environment(value: str) -> Environment:

@@ -1,86 +1,188 @@
-"""Claims against the stored fixes of whoever claims; runs with the engine's rights."""
+"""Claims against the stored fixes of whoever claims; runs with the engine's rights.
 
-import json
+A claim is taken under a lease, judged with no transaction open, because roads may be asked
+over the network, and settled in another transaction.
+"""
+
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import DataError, DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
-from geo.claims import Line, LineCheck, audit_claim
-from geo.fix import FixArray
+from geo.claims import Line
 from geo.gaps import Window
-from geo.verdict import Evidence, canonical_json, format_utc
+from geo.roads import RoadsUnavailable
+from geo.verdict import canonical_json
+from server.claims.checking import AROUND, Case, check_lines
 from server.claims.models import ClaimCheck, TravelClaim
-from server.claims.rules import (
-    ClaimFacts,
-    ClaimState,
-    ClaimVerdict,
-    Remark,
-    gravest,
-    read_facts,
-    remarks,
-    suggested,
-)
+from server.claims.roads import RoadSource
+from server.claims.rules import ClaimState, ClaimVerdict, gravest, read_facts
 from server.clock import Clock
 from server.db import tables
+from server.db.session import unit_of_work
 from server.findings.rules import DayKey
 from server.posts.queries import ExcusalKind, excusals_between, geo_policy
-from server.tracking.facts import for_judgement, load_fixes
+from server.tracking.facts import load_fixes
 from server.tracking.retention import is_sealed
 
 _log = logging.getLogger(__name__)
 
-AROUND: Final = timedelta(hours=12)
-"""Fixes this long before and after a claim's span show how somebody came and went."""
+_LEASE: Final = timedelta(minutes=10)
+"""What is not settled by then was lost with its process, and is taken by another."""
+_PATIENCE: Final = timedelta(minutes=10)
+"""So long a claim waits for roads that do not answer ..."""
+_ASK_AGAIN: Final = timedelta(minutes=1)
+_ASK_LATER: Final = timedelta(hours=1)
+"""... and so often it tries, before and after it was checked without."""
 
 
-def audit_due(session: Session, clock: Clock, *, limit: int = 20) -> int:
-    """Check the claims that are due, in the caller's transaction.
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A claim in hand; `case` is None when there is nothing to judge."""
 
-    A check that says the same as the newest one writes nothing: the same facts give the same
-    bytes. What changed becomes the next version; no version is ever edited. A claim whose
-    positions are past retention keeps the check it has. Each claim taken is locked and
-    passed over by others; a dozen statements a claim and what `geo.claims` needs.
+    tenant_id: int
+    claim_id: UUID
+    until: datetime
+    missed_at: datetime | None
+    case: Case | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Documents of the lines, None to keep what there is; since when roads do not answer."""
+
+    lines: list[dict[str, Any]] | None
+    missed_at: datetime | None = None
+
+
+def audit_due(
+    sessions: sessionmaker[Session],
+    clock: Clock,
+    *,
+    roads: RoadSource | None = None,
+    limit: int = 20,
+) -> int:
+    """Check the claims that are due, each in two short transactions of its own.
+
+    A check that says the same as the newest one writes nothing: the same facts and the same
+    roads give the same bytes. What changed becomes the next version; no version is ever
+    edited. A claim whose positions are past retention keeps the check it has. A dozen
+    statements a claim; the time is that of `geo.claims`, and of asking for ways.
+
+    Roads that do not answer never make a silent difference: for ten minutes the claim waits,
+    then it is checked by the positions alone, its evidence says so, and it is tried again
+    every hour; with roads it gets its next version.
+
+    Parameters
+    ----------
+    sessions : of the role `outpost_engine`, all tenants.
+    clock : tells what is due.
+    roads : where to ask for ways; the positions alone when there are none.
+    limit : claims at most.
 
     Returns
     -------
     How many claims were looked at.
     """
-    now = clock.now()
-    rows = session.execute(
+    for done in range(limit):
+        with unit_of_work(sessions, tenant_id=None) as session:
+            taken = _take(session, clock.now())
+        if taken is None:
+            return done
+        judged = _judge(taken, roads, clock.now())
+        with unit_of_work(sessions, tenant_id=None) as session:
+            _settle(session, taken, judged, clock.now())
+    return limit
+
+
+def _take(session: Session, now: datetime) -> _Taken | None:
+    """Take the next claim that is due and in nobody's hand, with what it is judged by."""
+    row = session.execute(
         select(TravelClaim, tables.tenants.c.zone)
         .join(tables.tenants, tables.tenants.c.id == TravelClaim.tenant_id)
-        .where(TravelClaim.due_at <= now)
+        .where(
+            or_(
+                TravelClaim.taken_until <= now,
+                and_(TravelClaim.due_at <= now, TravelClaim.taken_until.is_(None)),
+            )
+        )
         .order_by(TravelClaim.due_at, TravelClaim.id)
-        .limit(limit)
+        .limit(1)
         .with_for_update(of=TravelClaim, skip_locked=True)
-    ).all()
-    for claim, zone in rows:
-        claim.due_at = None
-        if claim.check_version and is_sealed(claim.first_on, now):
-            continue
+    ).one_or_none()
+    if row is None:
+        return None
+    claim, zone = row
+    claim.due_at, claim.taken_until = None, now + _LEASE
+    session.flush()
+    case = None
+    if not claim.check_version or not is_sealed(claim.first_on, now):
         try:
             with session.begin_nested():
-                _audit(session, claim, zone, now)
+                case = _case(session, claim, zone)
         except Exception as error:
             if isinstance(error, DBAPIError) and not isinstance(error, DataError):
                 raise
             # One claim that cannot be judged keeps no other waiting; a person sees it unchecked.
-            _log.exception("claim %s could not be checked", claim.id)
-    session.flush()
-    return len(rows)
+            _log.exception("claim %s could not be read", claim.id)
+    return _Taken(claim.tenant_id, claim.id, now + _LEASE, claim.roads_missed_at, case)
 
 
-def _audit(session: Session, claim: TravelClaim, zone: str, now: datetime) -> None:
-    facts = read_facts(claim.document, zone=zone)
-    lines = _documents(session, claim, facts, zone)
+def _judge(taken: _Taken, source: RoadSource | None, now: datetime) -> _Judged:
+    case = taken.case
+    try:
+        if case is None:
+            return _Judged(None)
+        if source is None or not case.asks_roads:
+            return _Judged(check_lines(case, None))
+        try:
+            with source.roads() as roads:
+                lines = check_lines(case, roads)
+        except RoadsUnavailable as error:
+            _log.warning("roads do not answer: %s, %s", error.code, error)
+        else:
+            return _Judged(lines)
+        missed_at = taken.missed_at or now
+        if now - missed_at < _PATIENCE:
+            return _Judged(None, missed_at)
+        return _Judged(check_lines(case, None, away=True), missed_at)
+    except Exception:  # noqa: BLE001  # as in `_take`: it keeps no other waiting
+        _log.exception("claim %s could not be checked", taken.claim_id)
+        return _Judged(None)
+
+
+def _settle(session: Session, taken: _Taken, judged: _Judged, now: datetime) -> None:
+    claim = session.scalars(
+        select(TravelClaim)
+        .where(
+            TravelClaim.tenant_id == taken.tenant_id,
+            TravelClaim.id == taken.claim_id,
+            TravelClaim.taken_until == taken.until,
+        )
+        .with_for_update()
+    ).one_or_none()
+    if claim is None:  # it took longer than the lease, and somebody else has it
+        return
+    claim.taken_until, claim.roads_missed_at = None, judged.missed_at
+    if judged.missed_at is not None:
+        again_at = now + (_ASK_AGAIN if judged.lines is None else _ASK_LATER)
+        # Late data may have come meanwhile, and is looked at sooner.
+        claim.due_at = min(claim.due_at or again_at, again_at)
+    if judged.lines is not None:
+        _write(session, claim, judged.lines, now)
+
+
+def _write(
+    session: Session, claim: TravelClaim, lines: Sequence[dict[str, Any]], now: datetime
+) -> None:
     digest = sha256(canonical_json(lines, sort_keys=True)).hexdigest()
     newest = session.scalar(
         select(ClaimCheck.digest).where(
@@ -107,60 +209,17 @@ def _audit(session: Session, claim: TravelClaim, zone: str, now: datetime) -> No
     )
 
 
-def _documents(
-    session: Session, claim: TravelClaim, facts: ClaimFacts, zone: str
-) -> list[dict[str, Any]]:
-    """Return one document a line, in the order of the claim."""
+def _case(session: Session, claim: TravelClaim, zone: str) -> Case:
+    facts = read_facts(claim.document, zone=zone)
     span = facts.span
-    policy = geo_policy(session, tenant_id=claim.tenant_id, at=span.start)
     day = DayKey(claim.tenant_id, claim.employee_id, claim.first_on)
-    fixes = load_fixes(session, {day: (span.start - AROUND, span.end + AROUND)})[day]
-    leave = _leave(session, claim, span)
-    earlier = _earlier(session, claim, zone)
-    _verdict, checks = audit_claim(facts.claim, for_judgement(fixes), policy=policy)
-    return [
-        _document(
-            line,
-            check,
-            remarks(line, leave=leave, earlier=earlier),
-            amount=facts.amounts[line.id],
-            seen=_seen(fixes, span),
-        )
-        for line, check in zip(facts.claim.lines, checks, strict=True)
-    ]
-
-
-def _document(
-    line: Line,
-    check: LineCheck,
-    found: Sequence[Remark],
-    *,
-    amount: Decimal,
-    seen: dict[str, Any],
-) -> dict[str, Any]:
-    over = check.verdict is ClaimVerdict.OVER
-    verdict = check.verdict if over or not found else ClaimVerdict.CANNOT_TELL
-    worth = suggested(line, amount, high=check.high, over=over)
-    reasons = [*(remark.reason for remark in found), *check.reasons]
-    evidence = _plain(check.evidence)
-    evidence["inputs"] |= {"fixes": seen, **{r.reason: list(r.ids) for r in found}}
-    evidence["reasons"] = reasons
-    evidence["verdict"] = verdict.value
-    return {
-        "id": line.id,
-        "verdict": verdict.value,
-        "claimed": _text(check.claimed),
-        "low": _text(check.low),
-        "high": _text(check.high),
-        "observed": _text(check.observed),
-        "over_by": _text(check.over_by),
-        "claimed_amount": str(amount),
-        "suggested_amount": str(worth),
-        "at_stake": str(amount if found else amount - worth),
-        "coverage": check.coverage,
-        "reasons": reasons,
-        "evidence": evidence,
-    }
+    return Case(
+        facts=facts,
+        policy=geo_policy(session, tenant_id=claim.tenant_id, at=span.start),
+        fixes=load_fixes(session, {day: (span.start - AROUND, span.end + AROUND)})[day],
+        leave=_leave(session, claim, span),
+        earlier=_earlier(session, claim, zone),
+    )
 
 
 def _earlier(
@@ -196,26 +255,6 @@ def _leave(session: Session, claim: TravelClaim, span: Window) -> list[tuple[UUI
         end_at=span.end,
     )
     return [(e.id, Window(e.starts_at, e.ends_at)) for e in found if e.kind is ExcusalKind.LEAVE]
-
-
-def _seen(fixes: FixArray, span: Window) -> dict[str, Any]:
-    """Name the fixes looked at: how many, the first and last, and a digest of all keys."""
-    keys = sorted(fixes.keys.tolist())
-    return {
-        "start": format_utc(span.start - AROUND),
-        "end": format_utc(span.end + AROUND),
-        "count": len(keys),
-        "digest": sha256("".join(keys).encode()).hexdigest(),
-    }
-
-
-def _plain(evidence: Evidence) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(evidence.to_bytes())
-    return document
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def _sum(lines: Sequence[dict[str, Any]], name: str) -> Decimal:

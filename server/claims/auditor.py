@@ -2,10 +2,10 @@
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from server.claims.roads import RoadSource
 from server.claims.services import audit_due
 from server.clock import Clock
 from server.db.rounds import Rounds
-from server.db.session import unit_of_work
 
 
 class Auditor(Rounds):
@@ -15,16 +15,24 @@ class Auditor(Rounds):
     ----------
     sessions : of the role `outpost_engine`, all tenants.
     clock : tells which claims are due.
-    at_once : claims a transaction.
+    roads : where to ask for ways; None measures by the positions alone.
+    at_once : claims a round.
     """
 
-    def __init__(self, sessions: sessionmaker[Session], clock: Clock, *, at_once: int = 10) -> None:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        clock: Clock,
+        *,
+        roads: RoadSource | None = None,
+        at_once: int = 10,
+    ) -> None:
         super().__init__("auditor")
         self._sessions = sessions
         self._clock = clock
+        self._roads = roads
         self._at_once = at_once
 
     def run_once(self) -> int:
-        """Check one batch; returns how many claims were looked at."""
-        with unit_of_work(self._sessions, tenant_id=None) as session:
-            return audit_due(session, self._clock, limit=self._at_once)
+        """Check a few claims; returns how many were looked at."""
+        return audit_due(self._sessions, self._clock, roads=self._roads, limit=self._at_once)

@@ -21,7 +21,9 @@ class TravelClaim(Base):
     counts what people did to it; whoever acts names the one they saw. `check_version` is the
     newest of its checks, `decided_check` the one that the decision saw: when it is older,
     late data has amended the verdict since. `due_at` is when to check next, null when the
-    newest check holds. `brought_reason` is why `created_by` brought it for somebody else.
+    newest check holds; `taken_until` is the lease of whoever checks it now. `roads_missed_at`
+    is since when no roads answered, null when they did or none were asked. `brought_reason` is
+    why `created_by` brought it for somebody else.
     """
 
     __tablename__ = "travel_claims"
@@ -40,6 +42,11 @@ class TravelClaim(Base):
         Index("ix_travel_claims_employee", "tenant_id", "employee_id", "first_on"),
         Index("ix_travel_claims_state", "tenant_id", "state", "first_on"),
         Index("ix_travel_claims_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "ix_travel_claims_taken",
+            "taken_until",
+            postgresql_where=text("taken_until IS NOT NULL"),
+        ),
     )
 
     tenant_id: Mapped[TenantId]
@@ -59,6 +66,8 @@ class TravelClaim(Base):
     created_at: Mapped[CreatedAt]
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    taken_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    roads_missed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     check_version: Mapped[int] = mapped_column(server_default="0")
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     decided_by: Mapped[UUID | None]

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, sele
 from sqlalchemy.orm import Session
 
 from geo.fix import FixArray
-from server.claims.auditing import AROUND
+from server.claims.checking import AROUND
 from server.claims.models import ClaimCheck, TravelClaim
 from server.claims.rules import DECIDED, ClaimState, ClaimVerdict, read_facts
 from server.db import tables
@@ -133,7 +133,10 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimDetail:
-    """A claim with its document and its checks, newest first; who brought it for another."""
+    """A claim with its document and its checks, newest first; who brought it for another.
+
+    `waiting` to be checked; `roads_missed_at` is since when it does so for roads to answer.
+    """
 
     row: ClaimRow
     document: dict[str, Any]
@@ -143,6 +146,7 @@ class ClaimDetail:
     decision_reason: str | None
     decided_check: int | None
     waiting: bool
+    roads_missed_at: datetime | None
     checks: list[CheckView]
 
 
@@ -332,7 +336,8 @@ def _detail(session: Session, row: Sequence[Any]) -> ClaimDetail:
         explanation=claim.explanation,
         decision_reason=claim.decision_reason,
         decided_check=claim.decided_check,
-        waiting=claim.due_at is not None,
+        waiting=claim.due_at is not None or claim.taken_until is not None,
+        roads_missed_at=claim.roads_missed_at,
         checks=[
             CheckView(
                 version=check.version,

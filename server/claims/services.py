@@ -263,7 +263,7 @@ def queue_audits(session: Session, clock: Clock, days: Mapping[DayKey, datetime]
             TravelClaim.state.not_in([ClaimState.DRAFT, ClaimState.RETURNED]),
             TravelClaim.first_on > (now - RAW_RETENTION).date(),
         )
-        .values(due_at=func.coalesce(TravelClaim.due_at, now + _SETTLE))
+        .values(due_at=func.least(TravelClaim.due_at, now + _SETTLE))
         .execution_options(synchronize_session=False)
     )
 

@@ -138,7 +138,7 @@ def live_the_day(world: World, urls: DatabaseUrls) -> Marked:
         with unit_of_work(make_session_factory(engine), tenant_id=None) as session:
             _judge(session, clock, world, marked)
             assert verify_due(session, clock, limit=100) >= len(marked.visits)
-            audit_due(session, clock)
+        audit_due(make_session_factory(engine), clock)
         with unit_of_work(make_session_factory(ingest), tenant_id=None) as session:
             session.execute(_LAST)
         for slug, branch in PLACES:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from server.claims.roads import RoadSource
 from server.claims.services import audit_due, save_draft, submit_claim
 from server.db.engine import make_engine, make_session_factory
 from server.db.session import unit_of_work
@@ -84,10 +85,13 @@ def as_engine(desk: Desk) -> Iterator[Session]:
         engine.dispose()
 
 
-def check(desk: Desk) -> int:
+def check(desk: Desk, roads: RoadSource | None = None) -> int:
     """Check what is due; returns how many claims were looked at."""
-    with as_engine(desk) as session:
-        return audit_due(session, desk.clock)
+    engine = make_engine(desk.urls.engine, pool_size=1)
+    try:
+        return audit_due(make_session_factory(engine), desk.clock, roads=roads)
+    finally:
+        engine.dispose()
 
 
 def accountant(desk: Desk, login: str = "finance") -> Principal:

@@ -12,9 +12,9 @@ from fixtures.simulator.roads import LegalStreets, Mode, load_roads
 from fixtures.tiles import build_tiles
 from geo.distance import consecutive_m, geodesic_m
 from geo.policy import TrackPolicy
-from geo.roads import Profile
+from geo.roads import Profile, RoadsUnavailable
 from geo.trajectory import Trip, reconstruct_day
-from geo.valhalla_roads import RoadsUnavailable, ValhallaRoads
+from geo.valhalla_roads import ValhallaRoads
 
 STATION, HARBOUR = (24.9414, 60.1709), (24.9520, 60.1680)
 

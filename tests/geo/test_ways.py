@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.distance import FloatArray
-from geo.roads import Matched, Profile
+from geo.roads import Matched, Profile, RoadsVersion
 from geo.ways import Trace, find_way, steers
 from tests.geo.scenes import PLANE
 
@@ -23,6 +23,7 @@ class Town:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.version = RoadsVersion("squares", "1")
 
     def shortest(self, places: list[Spot], *, profile: Profile) -> Matched | None:
         del profile

@@ -97,7 +97,9 @@ def read_card(document: Mapping[str, Any], *, zone: str, verdict: str | None = N
     rule = str(document.get("rule", ""))
     told = verdict or document.get("verdict")
     compared = _compared(rule, figures, limits)
-    reasons = tuple(word(words.REASONS, code) for code in document.get("reasons") or ())
+    codes = document.get("reasons") or ()
+    reasons = tuple(word(words.REASONS, code) for code in codes)
+    roads = sentences.about_roads(figures, codes)
     return Card(
         sentence=sentences.conclusion(rule, told, figures, limits)
         or " ".join(filter(None, (word(words.VERDICTS, told) if told else "", *reasons[:1]))),
@@ -113,7 +115,7 @@ def read_card(document: Mapping[str, Any], *, zone: str, verdict: str | None = N
         thresholds=tuple(
             Pair(word(words.THRESHOLDS, k), quantity(k, v)) for k, v in limits.items()
         ),
-        reasons=reasons,
+        reasons=(*reasons, roads) if roads else reasons,
         inputs=tuple(_inputs(document.get("inputs") or {}, zone)),
         otherwise=tuple(
             sentences.otherwise(item, zone) for item in document.get("would_change") or ()

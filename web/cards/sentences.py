@@ -1,6 +1,6 @@
 """One sentence a verdict, and what would have led to another."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -46,6 +46,15 @@ def otherwise(item: Mapping[str, Any], zone: str) -> str:
         )
     facts = ", ".join(f"{name} {value}" for name, value in item.items() if name != "if")
     return f"{kind}: {facts}" if facts else kind
+
+
+def about_roads(figures: Values, reasons: Collection[str]) -> str:
+    """Return whether a way was measured with roads; empty where that is said or no matter."""
+    if "matched_to_roads" not in figures or "roads_away" in reasons:
+        return ""
+    if figures["matched_to_roads"]:
+        return _("Roads were known: ways are measured along them where the positions allow it.")
+    return _("No roads were known: ways are measured by the positions alone.")
 
 
 def _off_post(_verdict: object, figures: Values, limits: Values) -> str:

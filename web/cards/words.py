@@ -69,6 +69,10 @@ REASONS: Mapping[str, LazyString] = {
     "more_than_feasible": _l("More kilometres than the way can have had."),
     "less_than_feasible": _l("Fewer kilometres than the way must have had."),
     "within_feasible": _l("Within what is feasible."),
+    "roads_away": _l(
+        "Roads could not be asked: measured by the positions alone, and checked again when they "
+        "can be."
+    ),
     "claimed_stop_not_seen": _l("A claimed stop was not seen."),
     "seen_elsewhere": _l("Seen elsewhere."),
     "seen_at_place": _l("Seen at the place."),
@@ -130,7 +134,7 @@ FIGURES: Mapping[str, LazyString] = {
     "high_m": _l("At most"),
     "doubt_m": _l("More that silences leave room for"),
     "stops_not_seen": _l("Stops not seen"),
-    "matched_to_roads": _l("Matched to roads"),
+    "matched_to_roads": _l("Roads known"),
     "spans": _l("Night or day"),
     "length_s": _l("Length"),
     "there_s": _l("Seen there"),
@@ -226,6 +230,7 @@ INPUTS: Mapping[str, LazyString] = {
     "visit": _l("Visit"),
     "line": _l("Line of the claim"),
     "stops": _l("Claimed stops"),
+    "roads": _l("Roads"),
     "place": _l("Claimed place"),
     "claimed_twice": _l("Earlier claims of the same span"),
     "on_leave": _l("Approved leave in the span"),
@@ -238,9 +243,11 @@ INPUTS: Mapping[str, LazyString] = {
 MEMBERS: Mapping[str, LazyString] = {
     "count": _l("number"),
     "digest": _l("digest"),
+    "engine": _l("told by"),
     "kind": _l("kind"),
     "name": _l("name"),
     "radius_m": _l("radius"),
+    "tiles": _l("as of"),
     "valid_from": _l("valid from"),
     "version": _l("version"),
 }
