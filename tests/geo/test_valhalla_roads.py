@@ -1,5 +1,6 @@
 """Real tiles of the packaged extract, built here."""
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -77,3 +78,10 @@ def test_tiles_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RoadsUnavailable) as missing:
         ValhallaRoads(tmp_path / "tiles.tar")
     assert missing.value.code == "no_tiles"
+
+
+def test_the_version_is_that_of_the_very_tiles(tiles: Path, roads: ValhallaRoads) -> None:
+    assert roads.version == ValhallaRoads(tiles).version
+    assert roads.version.engine.startswith("Valhalla 3.")
+    digest = hashlib.sha256(tiles.read_bytes()).hexdigest()
+    assert roads.version.tiles == f"SHA-256 {digest}"

@@ -1,6 +1,7 @@
 """Ways in a town of straight streets, a block every two hundred metres."""
 
 import itertools
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.distance import FloatArray
+from geo.distance import FloatArray, consecutive_m
 from geo.roads import Matched, Profile, RoadsVersion
 from geo.ways import Trace, find_way, steers
 from tests.geo.scenes import PLANE
@@ -46,6 +47,19 @@ class Town:
     ) -> Matched | None:
         del lon_deg, lat_deg, epoch_s, accuracy_m, profile
         return None
+
+
+class Straight(Town):
+    """Leads straight on, and says that it is so many times as long."""
+
+    def __init__(self, longer: float = 1.0) -> None:
+        super().__init__()
+        self.longer = longer
+
+    def shortest(self, places: list[Spot], *, profile: Profile) -> Matched | None:
+        del profile
+        lon, lat = np.array(places).T
+        return Matched(float(consecutive_m(lon, lat).sum()) * self.longer, tuple(places))
 
 
 def _corner(place: Spot) -> Spot:
@@ -129,3 +143,26 @@ def test_a_way_is_never_shorter_than_the_straight_line(corners: list[tuple[int, 
         (x, y), (east, north) = spots[0], spots[-1]
         assert way.at_m[-1] >= np.hypot(east - x, north - y) - 1.0
         assert (np.diff(way.at_m) >= 0).all()
+
+
+def test_a_long_drive_takes_no_more_memory_than_a_short_one() -> None:
+    count = 12_000
+    along_m = np.linspace(0.0, 600_000.0, count)
+    lon, lat = PLANE.inverse(along_m, np.zeros(count))
+    trace = Trace(lon_deg=lon, lat_deg=lat, epoch_s=along_m / 25.0, accuracy_m=np.full(count, 10.0))
+    assert 20 < len(steers(trace)) * 600_000.0 / 15.0 < 4_400_000
+    tracemalloc.start()
+    way = find_way(trace, roads=Straight(), profile=Profile.AUTO)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert way is not None
+    assert way.at_m[-1] == pytest.approx(600_000.0, rel=0.01)
+    assert peak < 400 * 1024 * 1024
+
+
+def test_a_way_absurdly_longer_than_its_trace_is_none() -> None:
+    lon, lat = PLANE.inverse(np.linspace(0.0, 40_000.0, 800), np.zeros(800))
+    trace = Trace(
+        lon_deg=lon, lat_deg=lat, epoch_s=np.arange(800.0) * 10, accuracy_m=np.full(800, 10.0)
+    )
+    assert find_way(trace, roads=Straight(longer=1e4), profile=Profile.AUTO) is None
