@@ -47,7 +47,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/roads.lock /tmp/roads.lock
 RUN pip install --no-deps --require-hashes --only-binary=:all: -r /tmp/roads.lock \
     && valhalla_build_config --mjolnir-tile-extract /tiles/tiles.tar --mjolnir-tile-dir /tiles/none \
-        --httpd-service-listen tcp://*:8002 >/etc/valhalla.json
+        --httpd-service-listen tcp://*:8002 --meili-default-breakage-distance 20000 >/etc/valhalla.json
 USER 10002:10002
 EXPOSE 8002
 CMD ["valhalla_service", "/etc/valhalla.json", "2"]

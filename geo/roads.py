@@ -40,11 +40,11 @@ class RoadsVersion:
 
     Attributes
     ----------
-    engine : the program that knows them, with its version.
+    program : what knows them, with its version.
     tiles : what tells one state of the network from another.
     """
 
-    engine: str
+    program: str
     tiles: str
 
 

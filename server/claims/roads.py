@@ -124,14 +124,14 @@ class _Service(Valhalla):
     def read_version(self) -> RoadsVersion:
         """Ask what answers there: its version, and when its tiles were made."""
         told = _object(self._post("status", b"{}").body)
-        engine, made_s = told.get("version"), told.get("tileset_last_modified")
-        if not isinstance(engine, str) or not 0 < len(engine) <= 60 or type(made_s) is not int:
+        program, made_s = told.get("version"), told.get("tileset_last_modified")
+        if not isinstance(program, str) or not 0 < len(program) <= 60 or type(made_s) is not int:
             raise RoadsUnavailable("nonsense", "its status is none of Valhalla's with tiles")
         try:
             tiles = format_utc(datetime.fromtimestamp(made_s, UTC))
         except (OverflowError, ValueError, OSError):
             raise RoadsUnavailable("nonsense", "its tiles are of no time") from None
-        return RoadsVersion(f"Valhalla {engine}", tiles)
+        return RoadsVersion(f"Valhalla {program}", tiles)
 
     def be_the_same(self) -> None:
         """Raise RoadsUnavailable when something else answers than in the beginning."""

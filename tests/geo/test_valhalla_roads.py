@@ -82,6 +82,6 @@ def test_tiles_that_are_none_are_refused(tmp_path: Path) -> None:
 
 def test_the_version_is_that_of_the_very_tiles(tiles: Path, roads: ValhallaRoads) -> None:
     assert roads.version == ValhallaRoads(tiles).version
-    assert roads.version.engine.startswith("Valhalla 3.")
+    assert roads.version.program.startswith("Valhalla 3.")
     digest = hashlib.sha256(tiles.read_bytes()).hexdigest()
     assert roads.version.tiles == f"SHA-256 {digest}"

@@ -7,11 +7,14 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from fixtures.tiles import build_tiles
+from server.claims.roads import TileRoads
 from server.http.extensions import db
 from server.people.services import move_employee
 from tests.conftest import StatementCount
@@ -316,3 +319,32 @@ def test_chinese_pages_are_chinese(office: Desk) -> None:
         browser.post("/preferences", {"locale": "en", "next": "/"})
     assert "超出可行：申报 70.0 公里" in page
     assert "超出可行：申报 70.0 公里" in pdf_text(printed)
+
+
+def test_a_card_says_whether_roads_were_known_and_a_page_that_they_are_waited_for(
+    office: Desk, tmp_path: Path
+) -> None:
+    known = TileRoads(build_tiles(tmp_path))
+    away = TileRoads(tmp_path / "none.tar")
+    finance = office.browser("finance")
+    tread(office, "other_team", drive())
+    page = f"/claims/{hand_in(office, 'other_team', mileage('43.2'))}"
+    assert check(office, away) == 1
+    assert "Roads have not answered since 12:0" in finance.text(page)
+    assert "It is being checked" in finance.text(page)
+    office.clock.advance(timedelta(minutes=10))
+    assert check(office, away) == 1
+    without = finance.text(page)
+    assert "Roads could not be asked: measured by the positions alone" in without
+    assert "No roads were known" not in without
+    office.clock.advance(timedelta(hours=1, minutes=1))
+    assert check(office, known) == 1
+    finance = office.browser("finance")
+    along = finance.text(page)
+    assert "Roads have not answered" not in along
+    assert "Roads were known: ways are measured along them" in along
+    assert re.search(r"program Valhalla 3\.", along)
+    assert re.search(r"road tiles SHA-256 [0-9a-f]{64}", along)
+    assert "No roads were known: ways are measured" in finance.text(
+        f"/claims/{claim_id_of(office, 'other_branch')}"
+    )

@@ -243,11 +243,11 @@ INPUTS: Mapping[str, LazyString] = {
 MEMBERS: Mapping[str, LazyString] = {
     "count": _l("number"),
     "digest": _l("digest"),
-    "engine": _l("told by"),
     "kind": _l("kind"),
     "name": _l("name"),
+    "program": _l("program"),
     "radius_m": _l("radius"),
-    "tiles": _l("as of"),
+    "tiles": _l("road tiles"),
     "valid_from": _l("valid from"),
     "version": _l("version"),
 }

@@ -137,7 +137,7 @@ def test_with_tiles_a_claim_is_measured_along_roads_and_names_them(
     assert along["verdict"] == ClaimVerdict.SUPPORTED
     assert along["evidence"]["figures"]["matched_to_roads"] is True
     roads = along["evidence"]["inputs"]["roads"]
-    assert roads["engine"].startswith("Valhalla 3.")
+    assert roads["program"].startswith("Valhalla 3.")
     assert len(roads["tiles"].removeprefix("SHA-256 ")) == 64
     truth_m = drive[1]
 
