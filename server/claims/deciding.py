@@ -1,10 +1,11 @@
 """The decision on a claim; public through `server.claims.services`."""
 
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import and_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from server.audit.services import record_security_event
 from server.claims.models import ClaimCheck, TravelClaim
@@ -12,6 +13,9 @@ from server.claims.rules import ClaimState, ClaimVerdict, reason_of
 from server.clock import Clock
 from server.errors import Conflict, InvalidInput, NotFound
 from server.people.rules import Principal
+
+LOCK_ORDER: Final = (TravelClaim.tenant_id, TravelClaim.id)
+"""In which all lock claims who lock several, so that none waits for another in a circle."""
 
 
 def decide_claim(
@@ -46,6 +50,8 @@ def decide_claim(
     Conflict : `own_claim`, `brought_claim`; `not_checked_yet`; `claim_moved_on` when somebody
         was faster, the claimant explained or late data came.
     """
+    if decision is ClaimState.RETURNED:
+        _lock_beside(session, principal.tenant_id, claim_id)
     found = session.execute(
         select(TravelClaim, ClaimCheck)
         .outerjoin(
@@ -105,6 +111,26 @@ def decide_claim(
         detail={"decision": decision.value, "amount": f"{amount} {claim.currency}"},
     )
     return amount
+
+
+def _lock_beside(session: Session, tenant_id: int, claim_id: UUID) -> None:
+    """Lock a claim with the person's claims of the same dates, before any of them is written."""
+    one = aliased(TravelClaim)
+    session.execute(
+        select(TravelClaim.id)
+        .join(
+            one,
+            and_(
+                one.tenant_id == TravelClaim.tenant_id,
+                one.employee_id == TravelClaim.employee_id,
+                one.first_on <= TravelClaim.last_on,
+                one.last_on >= TravelClaim.first_on,
+            ),
+        )
+        .where(one.tenant_id == tenant_id, one.id == claim_id)
+        .order_by(*LOCK_ORDER)
+        .with_for_update(of=TravelClaim)
+    )
 
 
 def _check_again_beside(session: Session, clock: Clock, returned: TravelClaim) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from server.audit.services import Opening, Purpose, record_opening
 from server.claims.auditing import audit_due
-from server.claims.deciding import decide_claim
+from server.claims.deciding import LOCK_ORDER, decide_claim
 from server.claims.models import TravelClaim
 from server.claims.rules import MAX_TEXT, ClaimState, read_facts, reason_of
 from server.clock import Clock
@@ -255,14 +255,22 @@ def queue_audits(session: Session, clock: Clock, days: Mapping[DayKey, datetime]
             for day in days
         )
     )
-    session.execute(
-        update(TravelClaim)
+    # Locked in the order of all who lock several, so that none waits for another in a circle.
+    concerned = (
+        select(TravelClaim.tenant_id, TravelClaim.id)
         .where(
             tuple_(TravelClaim.tenant_id, TravelClaim.employee_id).in_(keys),
             touched,
             TravelClaim.state.not_in([ClaimState.DRAFT, ClaimState.RETURNED]),
             TravelClaim.first_on > (now - RAW_RETENTION).date(),
         )
+        .order_by(*LOCK_ORDER)
+        .with_for_update()
+        .cte("concerned")
+    )
+    session.execute(
+        update(TravelClaim)
+        .where(TravelClaim.tenant_id == concerned.c.tenant_id, TravelClaim.id == concerned.c.id)
         .values(due_at=func.least(TravelClaim.due_at, now + _SETTLE))
         .execution_options(synchronize_session=False)
     )

@@ -8,16 +8,15 @@ rows to the others; two workers never derive the same day at the same time.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from sqlalchemy import CursorResult, TextClause, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import Clock
 from server.db.session import unit_of_work
+from server.db.setbacks import OnClaim, Setbacks
 from server.findings.rules import DayKey
 from server.tracking.health import note_engine_beat
 from server.tracking.live import LivePublisher
@@ -28,7 +27,6 @@ _log = logging.getLogger(__name__)
 MAX_ROWS: Final = 400
 MAX_DAYS: Final = 50
 OnDerived = Callable[[Session, Mapping[DayKey, datetime]], None]
-_RETRY_AFTER: Final = (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=10))
 _LOOK_BACK: Final = timedelta(days=3)
 
 _LOCK_ROWS = text(
@@ -109,31 +107,6 @@ _QUEUE_BEGUN = text(
 )
 
 
-@dataclass(slots=True)
-class Setbacks:
-    """Days whose derivation failed, each waiting longer before it is tried again.
-
-    They stay queued in the database; this only keeps one bad day from stopping the rest.
-    """
-
-    waits: dict[DayKey, tuple[int, datetime]] = field(default_factory=dict)
-
-    def waiting(self, now: datetime) -> list[DayKey]:
-        """Return the days that are not to be tried yet."""
-        return [day for day, (_, until) in self.waits.items() if until > now]
-
-    def failed(self, day: DayKey, now: datetime) -> None:
-        """Note a failure."""
-        count = self.waits.get(day, (0, now))[0]
-        delay = _RETRY_AFTER[min(count, len(_RETRY_AFTER) - 1)]
-        self.waits[day] = (count + 1, now + delay)
-
-    def succeeded(self, days: Sequence[DayKey]) -> None:
-        """Forget earlier failures of days."""
-        for day in days:
-            self.waits.pop(day, None)
-
-
 class Engine:
     """One worker.
 
@@ -158,7 +131,7 @@ class Engine:
         self._clock = clock
         self._publisher = publisher
         self._on_derived = on_derived
-        self._setbacks = Setbacks()
+        self._setbacks = Setbacks[DayKey]("engine", clock, label=lambda day: day.work_on)
 
     def run_batch(self) -> int:
         """Derive the days of one claim.
@@ -171,13 +144,7 @@ class Engine:
         ------
         sqlalchemy.exc.DBAPIError : the connection was lost; nothing of the batch happened.
         """
-        try:
-            return self._derive(limit=MAX_DAYS)
-        except Exception as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
-                raise
-            _log.exception("a batch failed, its days are tried one by one")
-        return self._one_by_one()
+        return self._setbacks.do(self._derive, batch=MAX_DAYS)
 
     def run_until_idle(self, *, max_batches: int = 10_000) -> int:
         """Derive until the queue is empty; for commands and tests. Returns rows done."""
@@ -219,45 +186,19 @@ class Engine:
             result = cast("CursorResult[Any]", session.execute(statement, parameters))
             return max(result.rowcount, 0)
 
-    def _derive(
-        self, *, limit: int, on_claim: Callable[[Sequence[DayKey]], None] | None = None
-    ) -> int:
+    def _derive(self, *, limit: int, skip: Sequence[DayKey], on_claim: OnClaim[DayKey]) -> int:
         with unit_of_work(self._sessions, tenant_id=None) as session:
-            rows, since = claim_days(
-                session, max_days=limit, skip=self._setbacks.waiting(self._clock.now())
-            )
+            rows, since = claim_days(session, max_days=limit, skip=skip)
             if not since:
                 return 0
-            if on_claim is not None:
-                on_claim(list(since))
+            on_claim(list(since))
             days = leave_settled(session, self._clock, since=since)
             derived = detect_presence_of_days(session, self._clock, days=days) if days else None
             if days and self._on_derived is not None:
                 self._on_derived(session, {day: since[day] for day in days})
-        self._setbacks.succeeded(list(since))
         if derived is not None:
             self._publisher.publish(derived.events)
         return rows
-
-    def _one_by_one(self) -> int:
-        """Derive single days until the bad one shows itself; it waits, the rest go on."""
-        done = 0
-        for _ in range(MAX_DAYS):
-            claimed: list[DayKey] = []
-            try:
-                rows = self._derive(limit=1, on_claim=claimed.extend)
-            except Exception as error:
-                if isinstance(error, DBAPIError) and error.connection_invalidated:
-                    raise
-                if not claimed:
-                    raise
-                _log.exception("a person-day of %s cannot be derived", claimed[0].work_on)
-                self._setbacks.failed(claimed[0], self._clock.now())
-                continue
-            if not rows:
-                break
-            done += rows
-        return done
 
 
 def claim_days(

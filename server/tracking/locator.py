@@ -6,18 +6,16 @@ thread and a connection of its own.
 """
 
 import logging
-import threading
 from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Final
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from server.clock import Clock
+from server.db.rounds import Rounds
 from server.db.session import unit_of_work
-from server.errors import OutpostError
 from server.tracking.live import LivePublisher
 from server.tracking.locate_outbox import forget_old_commands
 from server.tracking.locate_settling import (
@@ -30,13 +28,12 @@ from server.tracking.locate_settling import (
 )
 
 POLL_S: Final = 0.5
-_RETRY_S: Final = 2.0
 _TIDY_EVERY: Final = timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
 
 
-class Locator(threading.Thread):
+class Locator(Rounds):
     """Settles open questions until stopped.
 
     Parameters
@@ -57,17 +54,24 @@ class Locator(threading.Thread):
         aside: Executor | None = None,
         publisher: LivePublisher | None = None,
     ) -> None:
-        super().__init__(name="locator", daemon=True)
+        super().__init__("locator", poll_s=POLL_S)
         self._sessions = sessions
         self._clock = clock
         self._ask_carrier = ask_carrier
         self._aside = aside
         self._publisher = publisher
-        self._stopped = threading.Event()
         self._tidied_at = clock.now() - _TIDY_EVERY
 
     def run_once(self) -> int:
+        """Look at open questions, hourly at old commands; what is open then waits half a second."""
+        self.look()
+        self._tidy()
+        return 0
+
+    def look(self) -> int:
         """Look at each open question once, each in a transaction of its own.
+
+        One that cannot be settled keeps no other waiting.
 
         Returns
         -------
@@ -76,14 +80,20 @@ class Locator(threading.Thread):
         with unit_of_work(self._sessions, tenant_id=None) as session:
             waiting = open_questions(session)
         for tenant_id, request_id in waiting:
-            with unit_of_work(self._sessions, tenant_id=None) as session:
-                question = settle_question(
-                    session,
-                    self._clock,
-                    tenant_id=tenant_id,
-                    request_id=request_id,
-                    carriers=self._ask_carrier is not None,
-                )
+            try:
+                with unit_of_work(self._sessions, tenant_id=None) as session:
+                    question = settle_question(
+                        session,
+                        self._clock,
+                        tenant_id=tenant_id,
+                        request_id=request_id,
+                        carriers=self._ask_carrier is not None,
+                    )
+            except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    raise
+                _log.exception("question %s cannot be settled", request_id)
+                continue
             if question is None:
                 continue
             if self._aside is None:
@@ -92,23 +102,6 @@ class Locator(threading.Thread):
                 self._aside.submit(self._carry, question)
         return len(waiting)
 
-    def run(self) -> None:
-        """Look every half second; outlives any restart of the database."""
-        while not self._stopped.is_set():
-            try:
-                self.run_once()
-                self._tidy()
-            except (DBAPIError, psycopg.Error) as error:
-                _log.warning("questions wait, the database is away: %s", type(error).__name__)
-                self._stopped.wait(_RETRY_S)
-            self._stopped.wait(POLL_S)
-
-    def stop(self) -> None:
-        """End after the question in hand."""
-        self._stopped.set()
-        if self.ident is not None:
-            self.join(30)
-
     def _carry(self, question: CarrierQuestion) -> None:
         """Ask a carrier and take its answer; what goes wrong is left to the time-out."""
         ask = self._ask_carrier
@@ -116,15 +109,15 @@ class Locator(threading.Thread):
             return
         try:
             says = ask(question)
-        except (OSError, ValueError, OutpostError, DBAPIError, psycopg.Error) as error:
+        except Exception as error:  # noqa: BLE001  # nobody looks at what a pool's thread raises
             # Its text may quote a number; the question goes on without the carrier.
             _log.warning("a carrier could not be asked: %s", type(error).__name__)
             says = CarrierSays(refusal="provider_failure")
         try:
             with unit_of_work(self._sessions, tenant_id=None) as session:
                 event = settle_by_carrier(session, self._clock, question, says)
-        except (DBAPIError, psycopg.Error) as error:
-            _log.warning("a carrier's answer is lost, the database is away: %s", error)
+        except Exception as error:  # noqa: BLE001  # as above
+            _log.warning("a carrier's answer is lost: %s", type(error).__name__)
             return
         if event is not None and self._publisher is not None:
             self._publisher.publish([event])

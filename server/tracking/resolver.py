@@ -5,23 +5,19 @@ seconds. Any number may run, since each takes what no other holds, and a thread 
 waits for services that take their time.
 """
 
-import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import psycopg
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from geo.fix import Source
 from server.carriers.queries import geolocate_changes
 from server.carriers.services import CarrierFix, CarrierRefusal, Desk, RefusalCode, geolocate
+from server.db.rounds import Rounds
 from server.db.session import unit_of_work
-from server.errors import OutpostError
 from server.people.queries import tenants
 from server.tracking.crosscheck import check_positions, look_again
 from server.tracking.live import LiveEvent, LivePublisher, position_event
@@ -38,7 +34,6 @@ from server.tracking.scans import (
 
 POLL_S: Final = 1.0
 AGAIN_EVERY_S: Final = 30.0
-_RETRY_S: Final = 2.0
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FINAL: Final = frozenset(
     {
@@ -50,10 +45,8 @@ _FINAL: Final = frozenset(
 )
 """Answers that only another table or another setting changes."""
 
-_log = logging.getLogger(__name__)
 
-
-class Resolver(threading.Thread):
+class Resolver(Rounds):
     """Places scans until stopped.
 
     Parameters
@@ -73,15 +66,25 @@ class Resolver(threading.Thread):
         at_once: int = 100,
         patience_s: float = 20.0,
     ) -> None:
-        super().__init__(name="resolver", daemon=True)
+        super().__init__("resolver", poll_s=POLL_S)
         self._desk = desk
         self._publisher = publisher
         self._at_once = at_once
         self._patience_s = patience_s
-        self._stopped = threading.Event()
+        self._again_at = time.monotonic()
         self._known: dict[int, int] = {}
 
     def run_once(self) -> int:
+        """Look at what is new, every half minute again at the rest; returns how much there was."""
+        busy = self.place() + self.compare()
+        if time.monotonic() >= self._again_at:
+            # A full batch means that more may wait; the newest messages still go first.
+            full = self.run_again() >= self._at_once
+            self._again_at = time.monotonic() + (0.0 if full else AGAIN_EVERY_S)
+            busy += full
+        return busy
+
+    def place(self) -> int:
         """Look at scans nobody looked at; returns how many there were."""
         with unit_of_work(self._desk.sessions, tenant_id=None) as session:
             scans = claim_untried(session, limit=self._at_once)
@@ -112,31 +115,6 @@ class Resolver(threading.Thread):
         """Compare positions with the cells heard beside them; returns how many waited."""
         with unit_of_work(self._desk.sessions, tenant_id=None) as session:
             return check_positions(session, self._desk.clock)
-
-    def run(self) -> None:
-        """Look every second, again every half minute; outlives any restart of the database."""
-        again_at = time.monotonic()
-        while not self._stopped.is_set():
-            try:
-                busy = self.run_once() + self.compare()
-                if time.monotonic() >= again_at:
-                    # A full batch means that more may wait; the newest messages still go first.
-                    full = self.run_again() >= self._at_once
-                    again_at = time.monotonic() + (0.0 if full else AGAIN_EVERY_S)
-                    busy += full
-            except (DBAPIError, psycopg.Error, OutpostError, OSError, ValueError) as error:
-                # Its text may quote a place; the scans come up again by themselves.
-                _log.warning("scans wait: %s", type(error).__name__)
-                self._stopped.wait(_RETRY_S)
-                continue
-            if not busy:
-                self._stopped.wait(POLL_S)
-
-    def stop(self) -> None:
-        """End after the question in hand."""
-        self._stopped.set()
-        if self.ident is not None:
-            self.join(25)
 
     def _compare_again(self, known: dict[int, int]) -> None:
         """Put positions back in line that could not be judged before cells became known."""

@@ -168,7 +168,10 @@ def cancel_what_if(session: Session, clock: Clock, principal: Principal, run_id:
 
 
 def claim_run(session: Session, *, now: datetime) -> Claim | None:
-    """Take the run that waits longest, or one whose process died; the caller commits at once."""
+    """Take the run that waits longest, or one whose process died; the caller commits at once.
+
+    One whose trial cannot be read has failed: it would keep all others waiting.
+    """
     lost = and_(WhatIfRun.state == RunState.RUNNING, WhatIfRun.touched_at < now - GIVEN_UP)
     run = session.scalar(
         select(WhatIfRun)
@@ -184,8 +187,14 @@ def claim_run(session: Session, *, now: datetime) -> Claim | None:
     if run.attempt > MOST_ATTEMPTS:
         run.state, run.finished_at = RunState.FAILED, now
         return None
+    try:
+        trial = Trial.from_json(run.trial)
+    except Exception:  # noqa: BLE001  # whatever is wrong with it, it will stay so
+        _log.exception("what-if %s cannot be read", run.id)
+        run.state, run.finished_at = RunState.FAILED, now
+        return None
     run.state = RunState.RUNNING
-    return Claim(run.tenant_id, run.id, run.attempt, Trial.from_json(run.trial))
+    return Claim(run.tenant_id, run.id, run.attempt, trial)
 
 
 def replay_batch(session: Session, claim: Claim, *, now: datetime) -> bool:

@@ -19,6 +19,7 @@ from geo.rounds import verify_round
 from geo.verdict import canonical_json, format_utc
 from geo.visits import MARGIN_S, Site, Visit
 from server.clock import Clock
+from server.db.setbacks import OnClaim
 from server.errors import Conflict
 from server.findings.rules import DayKey
 from server.posts.queries import ExcusalKind, GeoPolicies, geo_policies
@@ -27,13 +28,20 @@ from server.tracking.facts import for_judgement, load_fixes
 from server.tracking.retention import is_sealed
 from server.visits import store
 from server.visits.pins import review_pins
-from server.visits.store import NewVerdict, VisitFacts
+from server.visits.store import NewVerdict, RoundKey, VisitFacts
 
 _log = logging.getLogger(__name__)
 _MARGIN = timedelta(seconds=MARGIN_S)
 
 
-def verify_due(session: Session, clock: Clock, *, limit: int = 100) -> int:
+def verify_due(
+    session: Session,
+    clock: Clock,
+    *,
+    limit: int = 100,
+    skip: Sequence[RoundKey] = (),
+    on_claim: OnClaim[RoundKey] | None = None,
+) -> int:
     """Judge visits whose window is over, or of whose day more became known, in one transaction.
 
     All visits of one person and date are judged together, whichever of them was due. A verdict
@@ -44,6 +52,8 @@ def verify_due(session: Session, clock: Clock, *, limit: int = 100) -> int:
     Parameters
     ----------
     limit : of due visits that are claimed at once.
+    skip : rounds to leave for later.
+    on_claim : told which rounds were taken.
 
     Returns
     -------
@@ -51,9 +61,11 @@ def verify_due(session: Session, clock: Clock, *, limit: int = 100) -> int:
     statement; statements grow with verdicts that excuse, not with visits.
     """
     now = clock.now()
-    rounds, claimed = store.claim_due(session, now=now, limit=limit)
+    rounds, claimed = store.claim_due(session, now=now, limit=limit, skip=skip)
     if not claimed:
         return 0
+    if on_claim is not None:
+        on_claim(rounds)
     # A day whose positions may be gone stays as it was judged.
     open_ = [key for key in rounds if not is_sealed(key.on_date, now)]
     visits = store.ended_visits(session, open_, now=now) if open_ else []

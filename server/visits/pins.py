@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from shapely import Point
-from sqlalchemy import select, text, tuple_, update
+from sqlalchemy import and_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ from server.sites.services import change_sites
 from server.tracking.retention import RAW_RETENTION
 from server.visits.models import PinProposal, PlannedVisit
 from server.visits.rules import PinState
+from server.visits.store import LOCK_ORDER
 
 SiteKey = tuple[int, UUID]
 
@@ -104,6 +105,24 @@ def accept_pin(
     NotFound : `proposal_not_found`.
     Conflict : `already_decided`.
     """
+    # Visits first, as a judge does, who settles proposals at the end.
+    session.execute(
+        select(PlannedVisit.id)
+        .join(
+            PinProposal,
+            and_(
+                PinProposal.tenant_id == PlannedVisit.tenant_id,
+                PinProposal.site_id == PlannedVisit.site_id,
+            ),
+        )
+        .where(
+            PinProposal.tenant_id == tenant_id,
+            PinProposal.id == proposal_id,
+            PlannedVisit.starts_at > clock.now() - RAW_RETENTION,
+        )
+        .order_by(*LOCK_ORDER)
+        .with_for_update(of=PlannedVisit)
+    )
     proposal = _open(session, tenant_id=tenant_id, proposal_id=proposal_id)
     site = sites_by_id(session, tenant_id=tenant_id, ids=[proposal.site_id])[proposal.site_id]
     now, place = clock.now(), _lon_lat(proposal)

@@ -24,6 +24,7 @@ from server.visits.rules import SETTLE, VisitDraft, check_draft
 from server.visits.store import RoundKey
 
 __all__ = [
+    "RoundKey",
     "accept_pin",
     "assign_visits",
     "cancel_visit",

@@ -72,6 +72,9 @@ _CLAIM: Final = text(
     JOIN sites s ON s.tenant_id = v.tenant_id AND s.id = v.site_id
     WHERE v.due_at <= :now AND v.cancelled_at IS NULL
       AND coalesce(v.pin, s.position) IS NOT NULL
+      AND NOT (v.tenant_id, v.employee_id, v.on_date) IN (
+        SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
+            CAST(:dates AS date[])))
     ORDER BY v.due_at, v.id LIMIT :limit FOR UPDATE OF v SKIP LOCKED
     """
 )
@@ -81,6 +84,25 @@ _LOCK_ROUNDS: Final = text(
         r.tenant_id || '/' || r.employee_id || '/' || r.on_date, 14))
     FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]), CAST(:dates AS date[]))
         WITH ORDINALITY AS r (tenant_id, employee_id, on_date, no) ORDER BY r.no
+    """
+)
+# A judge holds some visits of a round already. Were it to wait for the others, somebody who holds
+# those and waits for these would wait for ever.
+_LOCK_WHOLE: Final = text(
+    """
+    WITH rounds AS (
+        SELECT * FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]),
+            CAST(:dates AS date[])) AS r (tenant_id, employee_id, on_date)
+    ), held AS (
+        SELECT v.tenant_id, v.employee_id, v.on_date
+        FROM rounds JOIN planned_visits v USING (tenant_id, employee_id, on_date)
+        FOR UPDATE OF v SKIP LOCKED
+    )
+    SELECT r.tenant_id, r.employee_id, r.on_date FROM rounds r
+    WHERE (SELECT count(*) FROM planned_visits v WHERE v.tenant_id = r.tenant_id
+            AND v.employee_id = r.employee_id AND v.on_date = r.on_date)
+        = (SELECT count(*) FROM held h WHERE h.tenant_id = r.tenant_id
+            AND h.employee_id = r.employee_id AND h.on_date = r.on_date)
     """
 )
 _ENDED: Final = text(
@@ -97,7 +119,7 @@ _ENDED: Final = text(
         AND d.version = v.version
     WHERE v.cancelled_at IS NULL AND v.ends_at <= :now
       AND coalesce(v.pin, s.position) IS NOT NULL
-    ORDER BY v.tenant_id, v.employee_id, v.on_date, v.id FOR UPDATE OF v
+    ORDER BY v.tenant_id, v.employee_id, v.on_date, v.id
     """  # noqa: S608  # constants
 )
 # Whoever moved the pin meanwhile was right: the visit is due again.
@@ -123,35 +145,48 @@ _DONE: Final = text(
 )
 _QUEUE: Final = text(
     """
+    WITH known AS (
+        SELECT v.tenant_id, v.id
+        FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]), CAST(:dates AS date[]),
+                CAST(:since AS timestamptz[]))
+            AS t (tenant_id, employee_id, work_on, since_at)
+        JOIN planned_visits v ON v.tenant_id = t.tenant_id AND v.employee_id = t.employee_id
+            AND v.on_date BETWEEN t.work_on - 1 AND t.work_on + 1
+        WHERE v.cancelled_at IS NULL AND v.ends_at <= :now
+          AND v.ends_at > t.since_at - make_interval(secs => :margin_s)
+          AND (v.due_at IS NULL OR v.due_at <= :now)
+        ORDER BY v.tenant_id, v.employee_id, v.on_date, v.id FOR UPDATE OF v
+    )
     UPDATE planned_visits v SET due_at = CAST(:due_at AS timestamptz)
-    FROM unnest(CAST(:tenants AS int[]), CAST(:people AS uuid[]), CAST(:dates AS date[]),
-            CAST(:since AS timestamptz[]))
-        AS t (tenant_id, employee_id, work_on, since_at)
-    WHERE v.tenant_id = t.tenant_id AND v.employee_id = t.employee_id
-      AND v.on_date BETWEEN t.work_on - 1 AND t.work_on + 1
-      AND v.cancelled_at IS NULL AND v.ends_at <= :now
-      AND v.ends_at > t.since_at - make_interval(secs => :margin_s)
-      AND (v.due_at IS NULL OR v.due_at <= :now)
+    FROM known k WHERE v.tenant_id = k.tenant_id AND v.id = k.id
     """
 )
+LOCK_ORDER: Final = (
+    PlannedVisit.tenant_id,
+    PlannedVisit.employee_id,
+    PlannedVisit.on_date,
+    PlannedVisit.id,
+)
+"""In which all lock visits who wait for locks, so that none waits for another in a circle."""
 
 
 def claim_due(
-    session: Session, *, now: datetime, limit: int
+    session: Session, *, now: datetime, limit: int, skip: Sequence[RoundKey] = ()
 ) -> tuple[list[RoundKey], list[tuple[int, UUID]]]:
-    """Lock visits that are due, and the rounds they belong to, for this transaction.
+    """Lock visits that are due with all of their rounds for this transaction; waits for nobody.
 
     Returns
     -------
-    The rounds that no other worker judges now, and (tenant, id) of the due visits in them.
-    Two statements.
+    The rounds that no other worker judges and nobody changes now, none of `skip`, and
+    (tenant, id) of the due visits in them. Three statements.
     """
-    rows = session.execute(_CLAIM, {"now": now, "limit": limit}).all()
+    rows = session.execute(_CLAIM, {"now": now, "limit": limit, **_columns(skip)}).all()
     wanted = sorted({RoundKey(*row[:3]) for row in rows})
     if not wanted:
         return [], []
     locked = session.scalars(_LOCK_ROUNDS, _columns(wanted)).all()
-    mine = {key for key, got in zip(wanted, locked, strict=True) if got}
+    alone = [key for key, got in zip(wanted, locked, strict=True) if got]
+    mine = {RoundKey(*row) for row in session.execute(_LOCK_WHOLE, _columns(alone))}
     claimed = [(row.tenant_id, row.id) for row in rows if RoundKey(*row[:3]) in mine]
     return sorted(mine), claimed
 
@@ -159,9 +194,10 @@ def claim_due(
 def ended_visits(
     session: Session, rounds: Sequence[RoundKey], *, now: datetime
 ) -> list[VisitFacts]:
-    """Return the visits of rounds whose window is over, by round and id, locked. One statement.
+    """Return the visits of claimed rounds whose window is over, by round and id. One statement.
 
-    Nobody cancels a visit while it is judged, so that none excuses anything after it.
+    They are locked: nobody cancels a visit while it is judged, so that none excuses anything
+    after it.
     """
     rows = session.execute(_ENDED, {"now": now, **_columns(rounds)})
     return [
@@ -257,31 +293,37 @@ def queue_days(
 
 
 def load_visit(session: Session, *, tenant_id: int, visit_id: UUID) -> PlannedVisit:
-    """Return a visit, locked.
+    """Return a visit, locked with its round.
 
     Raises
     ------
     NotFound : `visit_not_found`.
     """
-    visit = session.get(PlannedVisit, (tenant_id, visit_id), with_for_update=True)
+    visit = session.get(PlannedVisit, (tenant_id, visit_id))
     if visit is None:
         raise NotFound("visit_not_found")
+    _lock(session, [RoundKey(tenant_id, visit.employee_id, visit.on_date)])
     return visit
 
 
 def rounds_due(session: Session, rounds: Collection[RoundKey], *, at: datetime) -> None:
     """Queue all ended or coming visits of rounds that were judged already."""
-    keys = tuple_(PlannedVisit.tenant_id, PlannedVisit.employee_id, PlannedVisit.on_date)
-    visits = session.scalars(
-        select(PlannedVisit).where(
-            keys.in_([tuple(key) for key in rounds]),
-            PlannedVisit.cancelled_at.is_(None),
-            PlannedVisit.due_at.is_(None),
-        )
-    )
-    for visit in visits:
-        visit.due_at = at
+    for visit in _lock(session, rounds):
+        if visit.cancelled_at is None and visit.due_at is None:
+            visit.due_at = at
     session.flush()
+
+
+def _lock(session: Session, rounds: Collection[RoundKey]) -> Sequence[PlannedVisit]:
+    """Return all visits of rounds, locked and as they are now."""
+    keys = tuple_(PlannedVisit.tenant_id, PlannedVisit.employee_id, PlannedVisit.on_date)
+    return session.scalars(
+        select(PlannedVisit)
+        .where(keys.in_([tuple(key) for key in rounds]))
+        .order_by(*LOCK_ORDER)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def _columns(rounds: Sequence[RoundKey]) -> dict[str, list[Any]]:

@@ -70,7 +70,7 @@ def test_a_message_with_cells_only_becomes_a_position(
                     ),
                 )
             desk = Desk(make_session_factory(engine), clock, vault, egress)
-            assert Resolver(desk, LivePublisher(redis_client)).run_once() == 1
+            assert Resolver(desk, LivePublisher(redis_client)).place() == 1
     finally:
         engine.dispose()
     found = rows.all(

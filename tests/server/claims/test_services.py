@@ -1,8 +1,9 @@
 """Claims on the real database: checked, amended by late data, decided once by somebody else."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier
@@ -12,8 +13,9 @@ from uuid import UUID
 import pytest
 from redis import Redis
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from server.claims.auditor import Auditor
 from server.claims.queries import (
     ClaimDetail,
     ClaimFilter,
@@ -233,6 +235,70 @@ def test_of_two_who_decide_at_once_one_wins(office: Desk) -> None:
             text("SELECT detail->>'decision' FROM security_events WHERE kind = 'claim_decided'")
         ).all()
     assert events == [winner.value]
+
+
+def waiting(office: Desk, count: int) -> None:
+    """Wait until so many wait for a lock."""
+    engine = make_engine(office.urls.owner, pool_size=1)
+    sql, until = text("SELECT count(*) FROM pg_locks WHERE NOT granted"), time.monotonic() + 20
+    seen = -1
+    while seen != count:
+        assert time.monotonic() < until
+        with engine.connect() as connection:
+            seen = connection.scalar(sql)
+    engine.dispose()
+
+
+def test_two_who_return_claims_of_the_same_days_never_wait_for_each_other(office: Desk) -> None:
+    """Returning one has the other checked again, and the other way round."""
+    first, second = (hand_in(office, "employee", mileage("43.2")) for _ in range(2))
+    check(office)
+    seen = {claim: detail(office, claim) for claim in (first, second)}
+
+    def give_back(claim: UUID) -> Decimal:
+        return decide(office, claim, ClaimState.RETURNED, seen=seen[claim])
+
+    with ThreadPoolExecutor(2) as pool:
+        with as_engine(office) as session:
+            lock = text("SELECT FROM travel_claims WHERE id = :id FOR UPDATE")
+            session.execute(lock, {"id": second})
+            one = pool.submit(give_back, second)
+            waiting(office, 1)
+            other = pool.submit(give_back, first)
+            waiting(office, 2)
+        assert one.result(20) == other.result(20) == 0
+    assert {detail(office, claim).row.state for claim in seen} == {ClaimState.RETURNED}
+
+
+def test_a_check_that_cannot_be_saved_keeps_no_other_waiting(office: Desk) -> None:
+    bad, good = (hand_in(office, name, mileage("43.2")) for name in ("employee", "peer"))
+    owner, database = (
+        make_engine(url, pool_size=1) for url in (office.urls.owner, office.urls.engine)
+    )
+    auditor = Auditor(make_session_factory(database), office.clock)
+    try:
+        with owner.begin() as connection:
+            connection.execute(
+                text(
+                    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                    " 'BEGIN RAISE EXCEPTION ''refused''; END';"
+                    "CREATE TRIGGER refuse BEFORE INSERT ON claim_checks FOR EACH ROW"
+                    f" WHEN (NEW.claim_id = '{bad}') EXECUTE FUNCTION refuse()"
+                )
+            )
+        for _ in range(2):
+            with suppress(DBAPIError):
+                auditor.run_once()
+        assert detail(office, good).checks
+        assert auditor.run_once() == 0, "it waits before it is tried again"
+    finally:
+        with owner.begin() as connection:
+            connection.execute(text("DROP FUNCTION refuse CASCADE"))
+        owner.dispose()
+    office.clock.advance(timedelta(minutes=11))
+    assert auditor.run_once() == 1
+    database.dispose()
+    assert detail(office, bad).checks
 
 
 def test_what_changed_since_the_page_was_read_stops_a_decision(office: Desk) -> None:

@@ -1,5 +1,6 @@
 """Asking where somebody is: duty, limits, what is written, and how questions end."""
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -75,7 +76,7 @@ def settle(company: Company, ask_carrier: object = None) -> int:
         company.clock,
         ask_carrier=ask_carrier,  # type: ignore[arg-type]
     )
-    return locator.run_once()
+    return locator.look()
 
 
 def publish(company: Company) -> list[str]:
@@ -115,6 +116,38 @@ def test_a_question_reaches_the_phone_and_its_answer_the_asker(
     assert [(s.what, s.outcome) for s in found.steps] == [("phone", "answered")]
     assert (found.purpose, found.reason) == (LocatePurpose.SAFETY, "no call")
     assert settle(acme) == 0
+
+
+def test_a_question_that_cannot_be_settled_stops_neither_others_nor_the_thread(
+    acme: Company, worker: Phone
+) -> None:
+    lead = asker(acme)
+    other = phone(acme)
+    bad, good = (ask(acme, lead, who.employee_id) for who in (worker, other))
+    publish(acme)
+    acme.clock.advance(8 * SECOND)
+    for who in (worker, other):
+        who.send([who.fix(NOON + 5 * SECOND, late=2 * SECOND)])
+    with acme.owner.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " 'BEGIN RAISE EXCEPTION ''refused''; END';"
+                "CREATE TRIGGER refuse BEFORE UPDATE ON locate_requests FOR EACH ROW"
+                f" WHEN (NEW.id = '{bad.request_id}') EXECUTE FUNCTION refuse()"
+            )
+        )
+    thread = Locator(acme.sessions(acme.engine), acme.clock)
+    thread.start()
+    try:
+        until = time.monotonic() + 20
+        while seen(acme, lead, good).state is not LocateState.ANSWERED and time.monotonic() < until:
+            time.sleep(0.05)
+        assert seen(acme, lead, good).state is LocateState.ANSWERED
+        assert seen(acme, lead, bad).state is not LocateState.ANSWERED
+        assert thread.is_alive()
+    finally:
+        thread.stop()
 
 
 def test_what_was_sent_before_the_question_is_no_answer(acme: Company, worker: Phone) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -25,12 +26,14 @@ from server.carriers.services import (
 )
 from server.cells.services import import_cells
 from server.crypto import Vault
+from server.db import rounds
 from server.db.session import unit_of_work
 from server.posts.rules import ExcusalKind
 from server.posts.services import excuse
+from server.tracking import resolver as resolver_module
 from server.tracking.live import LivePublisher
 from server.tracking.resolver import Resolver
-from server.tracking.resolving import cell_placer
+from server.tracking.resolving import cell_placer, place_by_tables
 from server.tracking.scans import ScanCounts, count_scans
 from tests.factories import carrier_server as moods
 from tests.factories.carrier_server import KEY, CarrierServer, carrier_server
@@ -183,7 +186,7 @@ def fleet(
 
 def run(fleet: Field) -> int:
     """Look at everything that waits."""
-    return fleet.resolver.run_once()
+    return fleet.resolver.place()
 
 
 def test_a_known_cell_becomes_a_fix_like_any_other(fleet: Field) -> None:
@@ -422,14 +425,41 @@ def test_a_slow_service_does_not_keep_a_round_for_itself(fleet: Field) -> None:
     for minute in range(3):
         fleet.scan(who, STRANGE | {"cell": 11 + minute}, at=NOON - timedelta(minutes=minute))
     worker = Resolver(fleet.resolver._desk, patience_s=0.0)
-    assert worker.run_once() == 3
+    assert worker.place() == 3
     # The first is asked about in any case; the others are as they were.
     assert fleet.states() == [(None, False, 0), (None, False, None), (None, False, None)]
     assert len(fleet.server.asked) == 1
-    assert worker.run_once() == 2
-    assert worker.run_once() == 1
-    assert worker.run_once() == 0
+    assert worker.place() == 2
+    assert worker.place() == 1
+    assert worker.place() == 0
     assert len(fleet.server.asked) == 3
+
+
+def test_the_thread_outlives_what_nobody_foresaw(
+    fleet: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.learn()
+    fleet.scan(fleet.person(), KNOWN)
+    worker, seen = fleet.resolver, Event()
+
+    def fails_once(*args: Any, **rest: Any) -> Any:
+        if not seen.is_set():
+            seen.set()
+            raise KeyError
+        return place_by_tables(*args, **rest)
+
+    monkeypatch.setattr(rounds, "_RETRY_S", 0.0)
+    monkeypatch.setattr(resolver_module, "place_by_tables", fails_once)
+    worker.start()
+    try:
+        for _ in range(600):
+            if fleet.fixes():
+                break
+            worker.join(0.1)
+        assert len(fleet.fixes()) == 1
+        assert seen.is_set()
+    finally:
+        worker.stop()
 
 
 def test_the_thread_works_until_stopped(fleet: Field) -> None:

@@ -319,6 +319,24 @@ def _company(tenant: TenantWorld, urls: DatabaseUrls) -> Company:
     return Company(urls, clock, app, engine, ingest, owner, tenant_id=tenant.id)
 
 
+def test_a_run_that_cannot_be_read_fails_and_keeps_no_other_waiting(house: House) -> None:
+    north, south = house.who("supervisor_north", NORTH), house.who("supervisor_south", SOUTH)
+    bad = house.ask(north)
+    house.clock.advance(timedelta(seconds=1))
+    good = house.ask(south)
+    with house.company.owner.begin() as connection:
+        connection.execute(text("UPDATE what_if_runs SET trial = '[]' WHERE id = :id"), {"id": bad})
+    replayer = Replayer(house.company.sessions(house.company.engine), house.clock, rests=False)
+    for _ in range(2):
+        replayer.run_once()
+    assert house.view(south, good).state is RunState.DONE
+    with house.company.owner.begin() as connection:
+        state = connection.scalar(
+            text("SELECT state FROM what_if_runs WHERE id = :id"), {"id": bad}
+        )
+    assert state == RunState.FAILED
+
+
 NORTH = (Role.SUPERVISOR, "north")
 SOUTH = (Role.SUPERVISOR, "south")
 

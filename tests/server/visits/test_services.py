@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from geo.verdict import canonical_json
 from server.errors import Conflict, InvalidInput, NotFound
 from server.findings.queries import FindingFilter, list_findings
-from server.findings.rules import FindingKind, FindingState
+from server.findings.rules import DayKey, FindingKind, FindingState
 from server.main.engine import slices_beside
 from server.posts.queries import ExcusalKind, PolicyKind, excusals_between
 from server.posts.services import set_policy
@@ -28,7 +29,14 @@ from server.tracking.engine import Engine
 from server.tracking.live import LivePublisher
 from server.tracking.retention import forget_past_retention
 from server.visits.rules import VisitType
-from server.visits.services import accept_pin, cancel_visit, dismiss_pin, verify_due
+from server.visits.services import (
+    accept_pin,
+    cancel_visit,
+    dismiss_pin,
+    queue_visits,
+    verify_due,
+)
+from server.visits.store import RoundKey, load_visit, rounds_due
 from tests.factories.calls import call, east_of_post, plan, site, verdicts, verifier
 from tests.factories.company import Company
 from tests.factories.phones import (
@@ -209,13 +217,10 @@ def test_a_visit_cancelled_under_judgement_excuses_nothing(acme: Company) -> Non
         session.execute(
             text("UPDATE planned_visits SET due_at = NULL WHERE id = :id"), {"id": visit}
         )
-    judge = threading.Thread(target=verifier(acme).run_once)
     with acme.transaction() as session:
         cancel_visit(session, acme.clock, tenant_id=acme.tenant_id, visit_id=visit)
-        judge.start()
-        judge.join(1.0)
-        assert judge.is_alive(), "it waits for whoever cancels"
-    judge.join(20)
+        assert verifier(acme).run_once() == 0, "it passes over what somebody changes"
+    assert verifier(acme).run_once() == 1
     assert verdicts(acme, visit) == []
     assert len(verdicts(acme, other)) == 1
     assert [row.starts_at for row in excusals(acme, who)] == [NOON]
@@ -506,6 +511,109 @@ def test_the_thread_judges_and_ends(acme: Company) -> None:
     thread.stop()
     assert not thread.is_alive()
     assert [row.verdict for row in verdicts(acme, visit)] == ["not_observable"]
+
+
+def test_a_verdict_that_cannot_be_saved_keeps_no_other_waiting(acme: Company) -> None:
+    place, visits = site(acme), []
+    for _ in range(3):
+        who = phone(acme, post=False)
+        visits.append(plan(acme, who.employee_id, place, TEN, NOON))
+    bad, *good = visits
+    acme.clock.at = NOON + minutes(10)
+    with acme.owner.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " 'BEGIN RAISE EXCEPTION ''refused''; END';"
+                "CREATE TRIGGER refuse BEFORE INSERT ON visit_verdicts FOR EACH ROW"
+                f" WHEN (NEW.visit_id = '{bad}') EXECUTE FUNCTION refuse()"
+            )
+        )
+    judge = verifier(acme)
+    assert judge.run_once() == 2
+    assert [len(verdicts(acme, visit)) for visit in good] == [1, 1]
+    assert judge.run_once() == 0, "it waits before it is tried again"
+    with acme.owner.begin() as connection:
+        connection.execute(text("DROP TRIGGER refuse ON visit_verdicts"))
+    acme.clock.advance(timedelta(seconds=10))
+    assert judge.run_once() == 1
+    assert len(verdicts(acme, bad)) == 1
+
+
+class Rival:
+    """Somebody who locks in a thread of their own while a test goes on."""
+
+    def __init__(self, acme: Company, work: Callable[[Any], object]) -> None:
+        self.error: Exception | None = None
+
+        def run() -> None:
+            try:
+                with acme.engine_transaction() as session:
+                    work(session)
+            except DBAPIError as error:
+                self.error = error
+
+        self.thread = threading.Thread(target=run)
+        self.thread.start()
+
+    def blocked(self, acme: Company) -> bool:
+        """Wait until it waits for a lock, or is through; tell which."""
+        waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while self.thread.is_alive():
+            with acme.owner.connect() as connection:
+                if connection.scalar(waits):
+                    return True
+        return False
+
+    def join(self) -> None:
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        assert self.error is None
+
+
+def two_of_a_round(acme: Company) -> tuple[Phone, Any, Any]:
+    """Two judged visits of one person and date, the first by id and by place in the table first."""
+    who = phone(acme)
+    place = site(acme)
+    first = plan(acme, who.employee_id, place, TEN, TEN + minutes(20))
+    second = plan(acme, who.employee_id, place, NOON, NOON + minutes(20))
+    acme.clock.at = NOON + minutes(60)
+    assert verifier(acme).run_once() == 2
+    return who, first, second
+
+
+def queue_day(acme: Company, who: Phone, session: Any) -> None:
+    """What the engine does in the transaction that derives a day."""
+    queue_visits(session, acme.clock, {DayKey(acme.tenant_id, who.employee_id, NINE.date()): NINE})
+
+
+def test_a_judge_and_the_engine_never_wait_for_each_other(acme: Company) -> None:
+    """The judge has the second visit of a round, the engine the first and wants the second."""
+    who, _first, second = two_of_a_round(acme)
+    with acme.engine_transaction() as session:
+        session.execute(
+            text("UPDATE planned_visits SET due_at = :now WHERE id = :id"),
+            {"now": acme.clock.at, "id": second},
+        )
+    with acme.engine_transaction() as judge:
+        judge.execute(text("SELECT FROM planned_visits WHERE id = :id FOR UPDATE"), {"id": second})
+        engine = Rival(acme, lambda session: queue_day(acme, who, session))
+        assert engine.blocked(acme)
+        assert verify_due(judge, acme.clock) == 0, "a round that somebody changes is left to later"
+    engine.join()
+    acme.clock.at += minutes(3)
+    assert verifier(acme).run_once() == 2
+
+
+def test_who_cancels_and_the_engine_lock_a_round_in_one_order(acme: Company) -> None:
+    who, _first, second = two_of_a_round(acme)
+    with acme.transaction() as session:
+        visit = load_visit(session, tenant_id=acme.tenant_id, visit_id=second)
+        engine = Rival(acme, lambda session: queue_day(acme, who, session))
+        assert engine.blocked(acme)
+        key = RoundKey(acme.tenant_id, visit.employee_id, visit.on_date)
+        rounds_due(session, [key], at=acme.clock.at)
+    engine.join()
 
 
 def test_a_second_write_that_fails_leaves_nothing(acme: Company) -> None:
