@@ -5,7 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import text
 
+from server.db.engine import make_engine
 from server.db.session import unit_of_work
 from server.people.sessions import parse_cookie, sign_out
 from tests.browser.conftest import sign_in
@@ -153,6 +155,28 @@ def test_statuses_age_in_the_page_while_the_stream_is_down(
     page.clock.fast_forward("12:00")
     expect(page.locator("[data-status=stale] [data-n]")).to_have_text("0")
     assert chip(page, "no_signal") == "21"
+
+
+def test_nobody_is_offered_to_review_an_alert_of_their_own(lead: Page, scene: Scene) -> None:
+    """The supervisor walks a post too: the one who is off it."""
+    superuser = make_engine(scene.urls.superuser, pool_size=1)
+    sql = text("UPDATE accounts SET employee_id = :who WHERE id = :id RETURNING employee_id")
+    before = text("SELECT employee_id FROM accounts WHERE id = :id")
+    me = {"id": scene.accounts["lead"]}
+    with superuser.begin() as connection:
+        former = connection.scalar(before, me)
+        connection.execute(sql, me | {"who": scene.employees["李娜"]})
+    try:
+        open_map(lead, scene)
+        cards = lead.locator("[data-alert-list] > li")
+        own, other = (cards.filter(has_text=name) for name in ("李娜", "杨磊"))
+        expect(other.get_by_role("button", name="确认")).to_have_count(1)
+        expect(own).to_have_count(1)
+        expect(own.get_by_role("button", name="确认")).to_have_count(0)
+    finally:
+        with superuser.begin() as connection:
+            connection.execute(sql, me | {"who": former})
+        superuser.dispose()
 
 
 def test_an_alert_is_acknowledged_with_a_reason_in_place(lead: Page, scene: Scene) -> None:

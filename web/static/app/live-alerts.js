@@ -67,7 +67,7 @@ export class AlertPanel {
     ].filter(Boolean).join(" · ");
     const lasted = span(Math.max(0, this.store.now() - alert.starts_at));
     const actions = el("div", { class: "alert__actions" },
-      this.mayReview ? el("button", { type: "button", class: "btn btn--primary btn--small", onclick: (event) => this.#ask(event, alert) }, t("Acknowledge")) : null,
+      this.mayReview(alert) ? el("button", { type: "button", class: "btn btn--primary btn--small", onclick: (event) => this.#ask(event, alert) }, t("Acknowledge")) : null,
       alert.phone ? el("a", { class: "btn btn--outline btn--small", href: `tel:${alert.phone}` }, drawing("phone"), t("Call")) : null,
       this.links.track ? el("a", { class: "btn btn--ghost btn--small", href: this.links.track(alert.employee_id) }, t("Track")) : null);
     return el("li", { class: "alert", dataset: { alert: alert.id } },

@@ -65,7 +65,9 @@ function matches(person) {
 
 const list = new LiveList(find("[data-people]"), { now: () => store.now(), words, onSelect: select });
 const map = new LiveMap({ words, onSelect: select });
-const alerts = new AlertPanel(find("[data-alerts]"), { store, links, mayReview: urls.mayReview === "1" && Boolean(urls.review), onSelect: select });
+// Nobody reviews an alert of their own.
+const mayReview = (alert) => urls.mayReview === "1" && Boolean(urls.review) && alert.employee_id !== urls.own;
+const alerts = new AlertPanel(find("[data-alerts]"), { store, links, mayReview, onSelect: select });
 
 let many = null; // with more people than a browser holds: windows and pages of them
 
