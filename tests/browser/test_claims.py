@@ -1,5 +1,6 @@
 """A claim from the claimant's form to finance's decision, in a real browser."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -67,5 +68,34 @@ def test_a_padded_claim_is_entered_checked_and_reduced(
         assert download.value.suggested_filename.endswith(".pdf")
     page.reload()
     expect(page.locator("main")).to_contain_text("more than the way can have had")
+    assert witness.errors == []
+    assert witness.strangers == []
+
+
+def test_places_are_chosen_on_a_map_on_a_phone_and_corrected_as_text(
+    office: Desk, address: str, context: BrowserContext, witness: Witness
+) -> None:
+    witness.home = address
+    page = _page(office, context, address, "employee")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/claims/new?kind=transport")
+    page.locator("[name=start]").fill(f"{DAY}T09:00")
+    page.locator("[name=end]").fill(f"{DAY}T11:00")
+    page.locator("[name=amount]").fill("54.50")
+    page.locator("[data-claim-map] summary").press("Enter")
+    expect(page.locator("html[data-ready='1'] [data-claim-map] canvas")).to_be_visible()
+    page.locator("[data-claim-map] canvas").click(position={"x": 120, "y": 90})
+    expect(page.locator("[name=origin]")).to_have_value(re.compile(r"^\S+, -?\d+\.\d{6}, -?\d+"))
+    page.locator("[name=destination]").focus()
+    page.locator("[data-claim-map] canvas").click(position={"x": 200, "y": 160})
+    expect(page.locator("[name=destination]")).to_have_value(re.compile(r", -?\d+\.\d{6}$"))
+    lon_lat = page.locator("[name=destination]").input_value().split(",", 1)[1]
+    # Who uses no pointer writes the same.
+    page.locator("[name=destination]").fill(f"百货,{lon_lat}, 5")
+    page.locator("main form.claim-form button[type=submit]").click()
+    expect(page.locator(".claim-lines")).to_contain_text("54.50")
+    page.locator(".claim-lines a").click()
+    expect(page.locator("[name=destination]")).to_have_value(re.compile("^百货, .*, 5.0$"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert witness.errors == []
     assert witness.strangers == []

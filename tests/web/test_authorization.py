@@ -235,6 +235,7 @@ def _body(rule: str, ids: dict[str, str]) -> dict[str, object]:
         "/imports/<uuid:import_id>/options": {"datum": "wgs84"},
         "/claims/new": _claim_line() | {"currency": "CNY", "rate": "1.20"},
         "/claims/bring": {"number": "E001", "file": (BytesIO(b"{}"), "CLAIM.json")},
+        "/claims/<uuid:draft_id>/header": {"currency": "CNY", "rate": "1.20"},
         "/claims/<uuid:draft_id>/lines": _claim_line(),
         "/claims/<uuid:draft_id>/lines/remove": {"line": "1"},
         "/claims/<uuid:claim_id>/explain": {"explanation": "a detour round the flood"},

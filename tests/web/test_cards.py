@@ -24,7 +24,7 @@ STRANGE: dict[str, Any] = {
     "algorithm_version": "9",
     "policy_version": "",
     "thresholds": {"moon": {"pull_share": 0.25}},
-    "inputs": {"buoys": ["b1", "b2"], "harbour": {"lon_deg": 1.5, "at": "2026-11-18T04:00:00Z"}},
+    "inputs": {"buoys": ["b1", "b2"], "harbour": {"bearing_deg": 1.5, "at": "2026-11-18T04:00:00Z"}},
     "figures": {"depth_m": 12.0, "gusts": [{"wind_mps": 3.0}, {"wind_mps": 4.5}]},
     "reasons": ["spring_tide"],
     "would_change": [{"if": "neap", "limit": 3}],
@@ -52,7 +52,7 @@ def test_codes_without_words_are_shown_as_they_are() -> None:
     }
     assert dict(card.thresholds) == {"pull_share": "25%"}
     assert card.inputs[0] == ("buoys", "2", ("b1", "b2"))
-    assert card.inputs[1].value == "lon_deg 1.5, at 2026-11-18 12:00:00"
+    assert card.inputs[1].value == "bearing_deg 1.5, at 2026-11-18 12:00:00"
     assert dict(card.rest) == {"almanac": "1907"}
 
 

@@ -301,6 +301,14 @@ def test_a_returned_claim_is_copied_corrected_and_handed_in_again(office: Desk) 
     assert 'name="line" value="1"' in kept
     assert own.post(f"{draft}/lines", LINE | {"line": "1", "km": "42.5"}).status_code == 303
     assert "51.00 CNY" in own.text(draft)
+    assert 'value="TC' not in own.text(draft)
+    wrong = own.post(f"{draft}/header", {"currency": "CNY", "rate": "cheap", "reference": "TC-2"})
+    kept = own.text(wrong.location)
+    assert 'value="cheap"' in kept
+    assert 'value="TC-2"' in kept
+    own.post(f"{draft}/header", {"currency": "eur", "rate": "1.00", "reference": "TC-2"})
+    assert "42.50 EUR" in own.text(draft)
+    assert 'value="TC-2"' in own.text(draft)
     own.post(f"{draft}/submit")
     check(office)
     again = own.text(draft)

@@ -321,22 +321,29 @@ def test_a_cancelled_visit_stays_on_the_list_and_excuses_nothing(office: Desk) -
         assert session.scalar(left, {"id": visit_id}) == 0
 
 
-def test_one_whose_stay_is_elsewhere_than_others_is_asked_and_numbers_stay_with_leaders(
-    office: Desk,
-) -> None:
-    number, leader = new_site(office, east_m=-3_000), office.browser("supervisor_north")
+def one_elsewhere(office: Desk) -> tuple[str, UUID]:
+    """Two stay at a new site's pin, `employee` 350 m off; returns its number and the visit."""
+    number = new_site(office, east_m=-3_000)
     people = {"peer": -3_000.0, "other_team": -2_990.0, "employee": -2_650.0}
     for name, east_m in people.items():
         steps = [Step(k - 2_880, east_m=east_m, north_m=(k % 5) * 3.0) for k in range(150)]
         tread(office, name, steps)
-    leader.post("/visits", form(office, number, *people, on="2026-11-16"))
+    browser = office.browser("supervisor_north")
+    browser.post("/visits", form(office, number, *people, on="2026-11-16"))
     with office.transaction() as session:
         session.execute(text("UPDATE planned_visits SET due_at = now() - interval '1 y'"))
     judge(office)
     with office.transaction() as session:
         person = {"person": office.alpha.people["employee"], "on": date(2026, 11, 16)}
         query = "SELECT id FROM planned_visits WHERE employee_id = :person AND on_date = :on"
-        visit_id = session.execute(text(query), person).scalar_one()
+        return number, session.execute(text(query), person).scalar_one()
+
+
+def test_one_whose_stay_is_elsewhere_than_others_is_asked_and_numbers_stay_with_leaders(
+    office: Desk,
+) -> None:
+    number, visit_id = one_elsewhere(office)
+    leader = office.browser("supervisor_north")
     assert "The pin seems right: 2 of 3 people" in leader.text(f"/visits/{visit_id}")
     listed = leader.text(f"/visits?q={number}&from=2026-11-16")
     assert listed.count("Others were at the pin") == 1

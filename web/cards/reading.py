@@ -22,6 +22,13 @@ _KNOWN: Final = frozenset(
         *("reasons", "would_change", "verdict"),
     }
 )
+_CODED: Final = {
+    "cause": words.REASONS,
+    "mode": words.MODES,
+    "profile": words.PROFILES,
+    "type": words.TYPES,
+}
+"""Members whose values are codes with words of their own."""
 _UNSAID: Final = frozenset({"shape", "geometry", "start", "end"})
 """Members of an input that are shown as a map, and those that make a span."""
 _DAY_OF_SOMEBODY: Final = re.compile(r"[0-9a-f-]{36}/(\d{4}-\d{2}-\d{2})")
@@ -201,10 +208,8 @@ def _line(value: object, zone: str) -> str:
 
 def _shown(name: str, value: object, zone: str) -> str:
     """Return a value in words: instants in the zone, codes of causes, quantities with units."""
-    if name == "cause":
-        return word(words.REASONS, value)
-    if name == "profile":
-        return word(words.PROFILES, value)
+    if name in _CODED:
+        return word(_CODED[name], value)
     if isinstance(value, str):
         if day := _DAY_OF_SOMEBODY.fullmatch(value):
             return day[1]

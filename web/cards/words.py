@@ -243,15 +243,33 @@ INPUTS: Mapping[str, LazyString] = {
 MEMBERS: Mapping[str, LazyString] = {
     "count": _l("number"),
     "digest": _l("digest"),
+    "id": _l("key"),
     "kind": _l("kind"),
+    "lat_deg": _l("latitude"),
+    "lon_deg": _l("longitude"),
     "name": _l("name"),
     "program": _l("program"),
     "radius_m": _l("radius"),
     "tiles": _l("road tiles"),
+    "type": _l("kind"),
     "valid_from": _l("valid from"),
     "version": _l("version"),
 }
 """Members of an input that is shown on one line."""
+
+TYPES: Mapping[str, LazyString] = {
+    "regular": _l("Regular visit"),
+    "cold": _l("Cold call"),
+    "follow_up": _l("Follow-up"),
+}
+
+MODES: Mapping[str, LazyString] = {
+    "car": _l("Car"),
+    "taxi": _l("Taxi"),
+    "bus": _l("Bus"),
+    "train": _l("Train"),
+    "flight": _l("Flight"),
+}
 
 OTHERWISE: Mapping[str, tuple[LazyString, str]] = {
     "shorter_than_s": (_l("An absence shorter than %(limit)s; it was %(actual)s."), "exact_s"),

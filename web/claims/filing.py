@@ -44,6 +44,7 @@ def filing(blueprint: Blueprint) -> None:
     blueprint.post("/claims/bring")(bring)
     blueprint.post("/claims/<uuid:draft_id>/lines")(save_line)
     blueprint.post("/claims/<uuid:draft_id>/lines/remove")(remove_line)
+    blueprint.post("/claims/<uuid:draft_id>/header")(save_header)
     blueprint.post("/claims/<uuid:draft_id>/submit")(submit)
     blueprint.post("/claims/<uuid:draft_id>/discard")(discard)
     blueprint.post("/claims/<uuid:claim_id>/explain")(explain)
@@ -90,6 +91,19 @@ def remove_line(draft_id: UUID) -> AnyResponse:
     """Take a line out of one's own draft."""
     gone = request.form.get("line")
     return _change(draft_id, lambda lines: [line for line in lines if line["id"] != gone])
+
+
+@policy(Action.FILE_CLAIM)
+def save_header(draft_id: UUID) -> AnyResponse:
+    """Write reference, currency and rate of one's own draft anew."""
+    typed: dict[str, Any] = {n: request.form.get(n, "") for n in ("reference", "currency", "rate")}
+
+    def act(session: Session) -> None:
+        document = _mine(session, draft_id).document | header_of(request.form)
+        _save(session, document, claim_id=draft_id, reference=typed["reference"])
+
+    page = url_for("claims.show", claim_id=draft_id)
+    return _act(act, None, page, failed=url_for("claims.show", claim_id=draft_id, **typed))
 
 
 @policy(Action.FILE_CLAIM)
@@ -201,8 +215,6 @@ def _change(
     def act(session: Session) -> None:
         draft = _mine(session, claim_id)
         document = dict(draft.document)
-        if "rate" in request.form:
-            document |= header_of(request.form)
         document["lines"] = changed(list(document["lines"]))
         _save(session, document, claim_id=claim_id, reference=draft.row.reference)
 

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from server.errors import OutpostError
-from web.cards.words import VERDICTS
+from web.cards.words import MODES, VERDICTS
 from web.texts import _
 
 __all__ = ["KINDS", "MODES", "REFUSALS", "STATES", "TONES", "VERDICTS", "refusal"]
@@ -37,14 +37,6 @@ KINDS: Mapping[str, LazyString] = {
     "night": _l("Night"),
     "per_diem": _l("Days away"),
     "transport": _l("Ride or flight"),
-}
-
-MODES: Mapping[str, LazyString] = {
-    "car": _l("Car"),
-    "taxi": _l("Taxi"),
-    "bus": _l("Bus"),
-    "train": _l("Train"),
-    "flight": _l("Flight"),
 }
 
 REFUSALS: Mapping[str, LazyString] = {

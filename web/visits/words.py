@@ -7,17 +7,24 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from server.visits.pin_doubts import PinDoubt, PinFinding
-from server.visits.queries import VisitRow, VisitType, VisitVerdict
+from server.visits.queries import VisitRow, VisitVerdict
 from web import formats
 from web.cards.quantities import quantity
-from web.cards.words import FIGURES, VERDICTS, word
+from web.cards.words import FIGURES, TYPES, VERDICTS, word
 from web.texts import _
 
-TYPES: Mapping[VisitType, LazyString] = {
-    VisitType.REGULAR: _l("Regular visit"),
-    VisitType.COLD: _l("Cold call"),
-    VisitType.FOLLOW_UP: _l("Follow-up"),
-}
+__all__ = [
+    "MEANINGS",
+    "REFUSALS",
+    "TONES",
+    "TYPES",
+    "VERDICTS",
+    "doubt_pill",
+    "doubt_sentence",
+    "figure",
+    "label",
+    "state_of",
+]
 
 TONES: Mapping[VisitVerdict, str] = {
     VisitVerdict.VERIFIED: "ok",
