@@ -172,7 +172,7 @@ def _settle(session: Session, taken: _Taken, judged: _Judged, now: datetime) -> 
     if claim is None:  # it took longer than the lease, and somebody else has it
         return
     claim.taken_until, claim.roads_missed_at = None, judged.missed_at
-    if judged.missed_at is not None:
+    if judged.missed_at is not None and claim.state is not ClaimState.RETURNED:
         again_at = now + (_ASK_AGAIN if judged.lines is None else _ASK_LATER)
         # Late data may have come meanwhile, and is looked at sooner.
         claim.due_at = min(claim.due_at or again_at, again_at)

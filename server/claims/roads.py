@@ -21,7 +21,7 @@ from geo.verdict import format_utc
 from server.carriers.egress import Answer, Egress, Limits, Trouble
 
 _LIMITS: Final = Limits(connect_s=3.0, read_s=10.0, total_s=10.0, max_bytes=4 * 1024 * 1024)
-_AT_MOST_S: Final = 120.0
+_AT_MOST_S: Final = 60.0
 _REST_S: Final = 30.0
 _NO_WAY: Final = frozenset({154, 170, 171, 172, 441, 442, 443, 444})
 """Codes by which Valhalla says that there is no way or no road; any other one is a refusal."""

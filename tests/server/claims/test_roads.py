@@ -22,9 +22,15 @@ from fixtures.tiles import build_tiles
 from geo.roads import Profile, Roads, RoadsUnavailable
 from geo.valhalla_roads import ValhallaRoads
 from server.carriers.egress import Limits
-from server.claims.queries import ClaimDetail, ClaimVerdict, claims_in_scope, get_claim
+from server.claims.queries import (
+    ClaimDetail,
+    ClaimState,
+    ClaimVerdict,
+    claims_in_scope,
+    get_claim,
+)
 from server.claims.roads import RoadSource, ServiceRoads, TileRoads, roads_of
-from server.claims.services import queue_audits
+from server.claims.services import decide_claim, queue_audits
 from server.db.engine import make_engine
 from server.findings.rules import DayKey
 from server.people.rules import Action
@@ -237,6 +243,40 @@ def test_roads_that_are_down_hold_up_their_own_claims_only_and_never_in_silence(
     assert "roads_away" not in along["reasons"]
     assert along["evidence"]["inputs"]["roads"]
     assert found.checks[1].lines[0] == alone, "what was said then stays as it was"
+
+
+def test_a_returned_claim_is_not_tried_again_and_an_approved_one_is_amended(
+    office: Desk, tiles: Path, drive: tuple[list[Step], float]
+) -> None:
+    down = ServiceRoads(f"http://{LOOPBACK}:{free_port()}", limits=QUICK)
+    for name in ("employee", "peer"):
+        tread(office, name, drive[0])
+    km = f"{drive[1] / 1_000:.1f}"
+    approved, returned = (hand_in(office, name, mileage(km)) for name in ("employee", "peer"))
+    assert check(office, down) == 2
+    office.clock.advance(timedelta(minutes=11))
+    assert check(office, down) == 2
+    for claim_id, decision in ((approved, ClaimState.APPROVED), (returned, ClaimState.RETURNED)):
+        with office.transaction() as session:
+            decide_claim(
+                session,
+                office.clock,
+                accountant(office),
+                claim_id=claim_id,
+                decision=decision,
+                reason="seen",
+                seen_version=detail(office, claim_id).row.version,
+                seen_check=1,
+            )
+    office.clock.advance(timedelta(minutes=61))
+    assert check(office, down) == 2
+    assert [detail(office, c).waiting for c in (approved, returned)] == [True, False]
+    office.clock.advance(timedelta(minutes=61))
+    assert check(office, TileRoads(tiles)) == 1
+    found = detail(office, approved)
+    assert found.row.amended
+    assert found.row.state is ClaimState.APPROVED
+    assert found.checks[1].lines[0]["reasons"][-1] == "roads_away"
 
 
 def test_late_data_does_not_wait_for_the_next_hourly_try(
