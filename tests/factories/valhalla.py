@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -17,6 +18,9 @@ from fixtures.stack.ports import LOOPBACK, free_port
 from geo.distance import FloatArray, LocalPlane
 from geo.roads import Profile, Roads
 from geo.valhalla import LIMITS
+from server.carriers.egress import Limits
+from server.claims.roads import ServiceRoads
+from tests.factories.carrier_server import CarrierServer
 from tests.factories.desk import LAT_DEG, LON_DEG
 from tests.factories.footprints import Step
 
@@ -24,6 +28,9 @@ _PROGRAM = Path(valhalla.__file__).parent / "bin" / "valhalla_service"
 _ROUND = ((0, 0), (600, 600), (-300, -600), (300, 600), (600, -300), (0, 0))
 """Metres east and north of the post, all of them in the middle of the town."""
 _STAY_S = 900.0
+QUICK = Limits(connect_s=2.0, read_s=1.0, total_s=1.5, max_bytes=500_000)
+STATUS = b'{"version":"3.5.1","tileset_last_modified":1795988102}'
+HELSINKI = [(24.9415, 60.1712), (24.9480, 60.1760)]
 
 
 @dataclass(slots=True)
@@ -117,3 +124,8 @@ def _way(roads: Roads, plane: LocalPlane, corners: Sequence[tuple[float, float]]
     way = roads.shortest(list(zip(lon.tolist(), lat.tolist(), strict=True)), profile=Profile.AUTO)
     assert way is not None
     return np.column_stack(plane.forward(*np.array(way.path).T))
+
+
+def asking(server: CarrierServer, **options: Any) -> ServiceRoads:
+    """Roads of a server that stands in Valhalla's place, with little patience."""
+    return ServiceRoads(server.url(""), limits=QUICK, **options)

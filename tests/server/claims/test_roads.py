@@ -1,7 +1,10 @@
 """Claims along roads: real tiles, Valhalla's own service, and everything it may do wrong."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +20,10 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from fixtures.stack import DatabaseUrls, Stack
 from fixtures.stack.ports import LOOPBACK, free_port
-from fixtures.tiles import build_tiles
-from geo.roads import Profile, Roads, RoadsUnavailable
+from geo.roads import Profile, Roads
 from geo.valhalla_roads import ValhallaRoads
-from server.carriers.egress import Limits
 from server.claims.queries import (
     ClaimDetail,
     ClaimState,
@@ -34,14 +36,12 @@ from server.claims.services import decide_claim, queue_audits
 from server.db.engine import make_engine
 from server.findings.rules import DayKey
 from server.people.rules import Action
-from tests.factories import carrier_server as moods
-from tests.factories.carrier_server import CarrierServer, Handler, Mood, carrier_server
+from tests.factories.carrier_server import CarrierServer, Handler, Mood
 from tests.factories.desk import DAY, Desk
 from tests.factories.footprints import Step, nine, tread
 from tests.factories.journeys import accountant, as_engine, check, hand_in, mileage
-from tests.factories.valhalla import ValhallaProcess, town_drive, valhalla_service
+from tests.factories.valhalla import HELSINKI, QUICK, STATUS, ValhallaProcess, asking
 
-QUICK = Limits(connect_s=2.0, read_s=1.0, total_s=1.5, max_bytes=500_000)
 NIGHT = {
     "id": "n",
     "kind": "night",
@@ -50,32 +50,6 @@ NIGHT = {
     "amount": "300.00",
     "place": {"name": "Inn", "lon": 24.94, "lat": 60.17},
 }
-STATUS = b'{"version":"3.5.1","tileset_last_modified":1795988102}'
-HELSINKI = [(24.9415, 60.1712), (24.9480, 60.1760)]
-
-
-@pytest.fixture(scope="module")
-def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiles(tmp_path_factory.mktemp("tiles"))
-
-
-@pytest.fixture(scope="module")
-def drive(tiles: Path) -> tuple[list[Step], float]:
-    """Fixes every twenty seconds, and the length that was driven."""
-    return town_drive(ValhallaRoads(tiles))
-
-
-@pytest.fixture
-def service(tiles: Path, tmp_path: Path) -> Iterator[ValhallaProcess]:
-    with valhalla_service(tiles, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def between() -> Iterator[CarrierServer]:
-    """A server that says whatever a test wants, in Valhalla's place."""
-    with carrier_server() as scene:
-        yield scene
 
 
 def forwards(service: ValhallaProcess, before: Callable[[Handler], None] | None = None) -> Mood:
@@ -97,10 +71,6 @@ def forwards(service: ValhallaProcess, before: Callable[[Handler], None] | None 
         handler.answer(body, "application/json", status=status)
 
     return mood
-
-
-def asking(server: CarrierServer, **options: Any) -> ServiceRoads:
-    return ServiceRoads(server.url(""), limits=QUICK, **options)
 
 
 def detail(office: Desk, claim_id: UUID) -> ClaimDetail:
@@ -345,103 +315,6 @@ def test_tiles_exchanged_half_way_end_the_judgement(
     assert detail(office, claim_id).checks == []
 
 
-def way(shape: str = "_p~iF~ps|U", length: Any = 0.0, **trip: Any) -> bytes:
-    legs = [{"shape": shape}]
-    return json.dumps({"trip": {"legs": legs, "summary": {"length": length}, **trip}}).encode()
-
-
-NONSENSE: dict[str, Mood] = {
-    "a page": moods.says(b"<html>", "text/html"),
-    "no JSON": moods.says(b"{", "application/json"),
-    "a list": moods.says(b"[1]", "application/json"),
-    "nothing": moods.says(b"", "application/json"),
-    "deep": moods.says(b"[" * 200_000, "application/json"),
-    "no trip": moods.says(b"{}", "application/json"),
-    "no legs": moods.says(way(legs=[]), "application/json"),
-    "an empty shape": moods.says(way(""), "application/json"),
-    "half a vertex": moods.says(way("_p~iF"), "application/json"),
-    "no polyline": moods.says(way("\x00\x01"), "application/json"),
-    "an endless number": moods.says(way("~" * 400_000), "application/json"),
-    "off Earth": moods.says(way("~~~~~~@~~~~~~@"), "application/json"),
-    "longer than its line": moods.says(way(length=500.0), "application/json"),
-    "negative": moods.says(way(length=-500.0), "application/json"),
-    "not a number": moods.says(way(length=float("nan")), "application/json"),
-    "a text for a length": moods.says(way(length="long"), "application/json"),
-    "out of order": moods.says(b"boom", "text/plain", status=500),
-    "refused": moods.says(b'{"error_code":106}', "application/json", status=400),
-    "elsewhere": moods.says(b"", "text/plain", status=302, Location="http://127.0.0.1:1/"),
-    "drips": moods.drips,
-    "sleeps": moods.sleeps,
-    "hangs up": moods.hangs_up,
-    "cut off": moods.cuts_off,
-    "never ends": moods.never_ends,
-    "much": moods.promises_much,
-    "no HTTP": moods.is_no_http,
-}
-
-
-@pytest.mark.parametrize("what", NONSENSE)
-def test_nonsense_is_no_answer_and_stops_the_asking(between: CarrierServer, what: str) -> None:
-    def mood(handler: Handler) -> None:
-        if handler.path == "/status":
-            handler.answer(STATUS, "application/json")
-        else:
-            NONSENSE[what](handler)
-
-    between.mood = mood
-    source = asking(between, rest_s=60.0)
-    with pytest.raises(RoadsUnavailable) as away, source.roads() as roads:
-        roads.shortest(HELSINKI, profile=Profile.AUTO)
-    assert "24.94" not in str(away.value), "no place in what is logged"
-    asked = len(between.asked)
-    with pytest.raises(RoadsUnavailable, match="a moment ago"), source.roads():
-        pytest.fail("it rests")
-    assert len(between.asked) == asked == 2
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        b"{}",
-        b"[]",
-        b'{"version":"3.5.1"}',
-        b'{"version":"","tileset_last_modified":1}',
-        b'{"version":"3.5.1","tileset_last_modified":true}',
-        b'{"version":"3.5.1","tileset_last_modified":99999999999999999}',
-        b'{"version":"' + b"x" * 5_000 + b'","tileset_last_modified":1}',
-    ],
-)
-def test_what_is_no_valhalla_with_tiles_is_not_asked(between: CarrierServer, status: bytes) -> None:
-    between.mood = moods.says(status, "application/json")
-    with pytest.raises(RoadsUnavailable), asking(between).roads():
-        pytest.fail("it has no roads")
-
-
-def test_all_questions_together_have_an_end(between: CarrierServer) -> None:
-    def mood(handler: Handler) -> None:
-        known = handler.path == "/status"
-        handler.answer(STATUS if known else way(), "application/json")
-
-    between.mood = mood
-
-    def ask_on() -> None:
-        with asking(between, at_most_s=0.5).roads() as roads:
-            for _ in range(100_000):
-                roads.shortest(HELSINKI, profile=Profile.AUTO)
-
-    begun = time.monotonic()
-    with pytest.raises(RoadsUnavailable) as away:
-        ask_on()
-    assert away.value.code in {"slow", "timeout"}
-    assert time.monotonic() - begun < 3.0
-
-
-def test_no_way_is_an_answer_of_the_service_too(service: ValhallaProcess) -> None:
-    with ServiceRoads(service.url).roads() as roads:
-        assert roads.shortest([(10.0, 0.0), (10.1, 0.0)], profile=Profile.AUTO) is None
-        assert roads.shortest(HELSINKI, profile=Profile.AUTO) is not None
-
-
 def test_tiles_that_cannot_be_read_are_roads_that_do_not_answer(
     office: Desk, tmp_path: Path, drive: tuple[list[Step], float]
 ) -> None:
@@ -565,3 +438,25 @@ def test_two_who_check_at_once_share_the_claims(
         thread.join()
     assert sum(counted) == len(ids)
     assert all(len(detail(office, each).checks) == 1 for each in ids)
+
+
+def test_the_engine_measures_along_the_roads_that_its_settings_name(
+    office: Desk,
+    stack: Stack,
+    module_database: DatabaseUrls,
+    tiles: Path,
+    drive: tuple[list[Step], float],
+) -> None:
+    claim_id = claimed(office, drive)
+    env = {**os.environ, **stack.settings_env(module_database), "OUTPOST_ROADS": str(tiles)}
+    program = Path(sys.executable).with_name("outpost")
+    with subprocess.Popen([program, "engine"], env=env, stderr=subprocess.DEVNULL) as engine:
+        try:
+            deadline = time.monotonic() + 60
+            while not detail(office, claim_id).checks and time.monotonic() < deadline:
+                time.sleep(0.2)
+        finally:
+            engine.terminate()
+            assert engine.wait(30) == 0
+    roads = line(office, claim_id)["evidence"]["inputs"]["roads"]
+    assert roads["tiles"] == ValhallaRoads(tiles).version.tiles
