@@ -24,7 +24,10 @@ STRANGE: dict[str, Any] = {
     "algorithm_version": "9",
     "policy_version": "",
     "thresholds": {"moon": {"pull_share": 0.25}},
-    "inputs": {"buoys": ["b1", "b2"], "harbour": {"bearing_deg": 1.5, "at": "2026-11-18T04:00:00Z"}},
+    "inputs": {
+        "buoys": ["b1", "b2"],
+        "harbour": {"bearing_deg": 1.5, "at": "2026-11-18T04:00:00Z"},
+    },
     "figures": {"depth_m": 12.0, "gusts": [{"wind_mps": 3.0}, {"wind_mps": 4.5}]},
     "reasons": ["spring_tide"],
     "would_change": [{"if": "neap", "limit": 3}],

@@ -1,6 +1,6 @@
 /** The map of an evidence card, of an alert or a visit, and the same fixes as a table. */
 
-import { EMPTY, addPosts, circle, createMap, maplibregl, token } from "app/map";
+import { EMPTY, addPins, addPosts, circle, createMap, maplibregl, token } from "app/map";
 import { el, fetchJson } from "app/dom";
 import { clock, length, t } from "app/i18n";
 
@@ -32,8 +32,7 @@ function install(map, evidence) {
     paint: { "circle-radius": ["case", ["get", "proof"], 5, 3.5], "circle-color": tone, "circle-stroke-width": 1.5, "circle-stroke-color": token("--map-paper") },
   });
   if (evidence.pin) {
-    map.addSource("pin", { type: "geojson", data: { type: "Point", coordinates: evidence.pin } });
-    map.addLayer({ id: "pin", type: "circle", source: "pin", paint: { "circle-radius": 6, "circle-color": token("--map-paper"), "circle-stroke-width": 3, "circle-stroke-color": token("--brand") } });
+    addPins(map, { type: "Point", coordinates: evidence.pin });
   }
 }
 

@@ -1,6 +1,6 @@
 /** Places of a line on a map: a click fills in the field used last. The fields stay the way for keyboards. */
 
-import { addPosts, circle, createMap, EMPTY, onPick } from "app/map";
+import { addPins, addPosts, circle, createMap, EMPTY, onPick } from "app/map";
 import { t } from "app/i18n";
 
 const box = document.querySelector("[data-claim-map]");
@@ -30,6 +30,8 @@ function drawn() {
   return features.length ? { type: "FeatureCollection", features } : EMPTY;
 }
 
+const pinned = () => ({ type: "MultiPoint", coordinates: places().map(({ lon, lat }) => [lon, lat]) });
+
 function fill(field, lon, lat) {
   if (several(field)) {
     const lines = field.value.split("\n").filter((text) => text.trim());
@@ -50,10 +52,16 @@ function choose(field) {
 async function open() {
   const [first] = places();
   const map = await createMap(box.querySelector(".map"), {
-    install: (target) => addPosts(target, drawn()),
+    install: (target) => {
+      addPosts(target, drawn());
+      addPins(target, pinned());
+    },
     ...(first && { center: [first.lon, first.lat] }), zoom: first ? 10 : 11, maxZoom: 18,
   });
-  const draw = () => map.getSource("posts")?.setData(drawn());
+  const draw = () => {
+    map.getSource("posts")?.setData(drawn());
+    map.getSource("pins")?.setData(pinned());
+  };
   for (const field of fields) field.addEventListener("input", draw);
   onPick(map, (lon, lat) => {
     fill(chosen, lon, lat);

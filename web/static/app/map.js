@@ -245,6 +245,12 @@ export function circle(lon, lat, radius, steps = 64) {
   return { type: "Polygon", coordinates: [ringPoints] };
 }
 
+/** Add a source `pins` and a ring at each of its points. */
+export function addPins(map, data) {
+  map.addSource("pins", { type: "geojson", data });
+  map.addLayer({ id: "pins", type: "circle", source: "pins", paint: { "circle-radius": 6, "circle-color": token("--map-paper"), "circle-stroke-width": 3, "circle-stroke-color": token("--brand") } });
+}
+
 /** Take a click on the map as a position: `set` gets longitude and latitude, degrees with six digits. */
 export function onPick(map, set) {
   map.getCanvas().style.cursor = "crosshair";
