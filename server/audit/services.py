@@ -37,6 +37,7 @@ class Opening(StrEnum):
     """Views besides days that show where one person went; the quota counts them too."""
 
     VISIT = "visit_evidence"
+    SIGN = "sign_evidence"
     CLAIM = "claim_way"
     BROUGHT = "claim_brought"
     """A claim brought for somebody: its check tells where they were."""

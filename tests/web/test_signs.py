@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from server.http.extensions import db
 from tests.conftest import StatementCount
 from tests.factories.desk import DAY, Desk
 from tests.factories.footprints import absence, judge, tread
+from tests.factories.looks import look_at_many
 from tests.factories.pdf import pdf_text
 from tests.factories.signs import note_signs
 from web.cards import words as cards
@@ -89,6 +91,22 @@ def test_the_map_marks_the_stretch(office: Desk, signs: dict[str, UUID]) -> None
     assert len(inside) < len(fixes["at"])
     own = office.browser("employee").get(f"/api/me/signs/{signs['employee']}/evidence").json
     assert own == shown
+
+
+def test_the_sign_of_the_twenty_first_person_within_an_hour_is_refused(
+    office: Desk, signs: dict[str, UUID]
+) -> None:
+    sign = signs["employee"]
+    shown = (f"/api/signs/{sign}/evidence", f"/signs/{sign}/card.pdf")
+    lead = office.browser("manager_n1")
+    look_at_many(office, "manager_n1")
+    assert [lead.get(path).status_code for path in shown] == [429, 429]
+    office.clock.advance(timedelta(hours=1))
+    try:
+        later = office.browser("manager_n1")
+        assert [later.get(path).status_code for path in shown] == [200, 200]
+    finally:
+        office.clock.advance(timedelta(hours=-1))
 
 
 def test_the_person_sees_the_sign_and_answers_and_the_word_of_others(

@@ -42,6 +42,7 @@ VIEWS: Mapping[str, LazyString] = {
     "claim_brought": _l("Travel claim brought for the person"),
     "signs": _l("List of signs"),
     "sign": _l("Evidence of signs"),
+    "sign_evidence": _l("Positions of a day with signs"),
     "locate": _l("Locate now"),
     "track": _l("Track playback"),
     "what_if": _l("Result of a what-if"),

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
+from server.audit.services import Opening, Purpose, record_opening
 from server.errors import Conflict, InvalidInput, NotFound, OutpostError
 from server.findings.queries import (
     FindingDetail,
@@ -90,19 +91,16 @@ def show(sign_id: UUID) -> str:
 def evidence(sign_id: UUID) -> dict[str, Any]:
     """Return the fixes of the stretch, for the map of one sign."""
     with transaction() as session:
-        found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
-        note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
-        return sign_map(session, found)
+        return _map(session, get_finding(session, signs_in_scope(principal(), now=now()), sign_id))
 
 
 @blueprint.get("/signs/<uuid:sign_id>/card.pdf")
 @policy(Action.REVIEW_FINDING)
 def card(sign_id: UUID) -> Response:
-    """Print the evidence of one sign; the same look as its page."""
+    """Print the evidence of one sign; the same look as its map."""
     with transaction() as session:
         found = get_finding(session, signs_in_scope(principal(), now=now()), sign_id)
-        note_looks(session, [found.row.employee_id], "sign", about_on=found.row.work_on)
-        return _printed(found, sign_map(session, found))
+        return _printed(found, _map(session, found))
 
 
 @blueprint.post("/signs/<uuid:sign_id>/review")
@@ -158,6 +156,21 @@ def signs_of_oneself(session: Session, employee_id: UUID) -> list[FindingRow]:
     """Return the newest signs of a person for their own page. One statement."""
     wanted = FindingFilter(kinds=(FindingKind.SIGNS,), states=(FindingState.CLOSED,), limit=10)
     return list_findings(session, own_signs(employee_id), wanted=wanted).rows
+
+
+def _map(session: Session, found: FindingDetail) -> dict[str, Any]:
+    """Return the fixes of somebody's sign; a look that the quota counts."""
+    row = found.row
+    record_opening(
+        session,
+        principal(),
+        row.employee_id,
+        Purpose.ALERT_REVIEW,
+        Opening.SIGN,
+        now=now(),
+        about_on=row.work_on,
+    )
+    return sign_map(session, found)
 
 
 def _own() -> Scope:

@@ -137,6 +137,7 @@ def test_five_hundred_people_cost_three_statements(
     [
         (Purpose.DAY_REVIEW, "track"),
         (Purpose.VISIT_REVIEW, Opening.VISIT),
+        (Purpose.ALERT_REVIEW, Opening.SIGN),
         (Purpose.CLAIM_REVIEW, Opening.CLAIM),
         (Purpose.CLAIM_REVIEW, Opening.BROUGHT),
     ],
