@@ -317,6 +317,35 @@ def test_a_returned_claim_is_copied_corrected_and_handed_in_again(office: Desk) 
     assert "the way back?" in own.text(f"/claims/{claim}"), "the returned one stays as it is"
 
 
+def test_who_decides_goes_from_one_that_waits_to_the_next(office: Desk) -> None:
+    with office.transaction() as session:
+        waiting = {
+            str(id_)
+            for id_ in session.scalars(
+                text(
+                    "SELECT id FROM travel_claims WHERE state = 'submitted' AND check_version > 0"
+                    " AND created_by <> :me"
+                ),
+                {"me": office.alpha.logins["finance"].account_id},
+            )
+        }
+    assert len(waiting) >= 2
+    browser, claim, seen = office.browser("finance"), claim_id_of(office, "other_branch"), []
+    for _step in waiting:
+        seen.append(claim)
+        found = re.search(
+            r'href="/claims/([0-9a-f-]{36})"[^>]*>.{0,600}?Next that waits',
+            browser.text(f"/claims/{claim}"),
+            re.DOTALL,
+        )
+        assert found is not None
+        claim = found[1]
+    assert set(seen) == waiting
+    assert claim == seen[0]
+    own = office.browser("other_branch").text(f"/claims/{seen[0]}")
+    assert "Next that waits" not in own
+
+
 def test_chinese_pages_are_chinese(office: Desk) -> None:
     browser = office.browser("finance")
     browser.post("/preferences", {"locale": "zh", "next": "/"})

@@ -26,7 +26,7 @@ from server.claims.queries import (
     list_claims,
 )
 from server.claims.services import decide_claim
-from server.db.paging import whole_list
+from server.db.paging import MAX_LIMIT, whole_list
 from server.errors import Conflict, InvalidInput, NotFound
 from server.http.context import now, principal, runtime, transaction
 from server.http.markers import policy
@@ -158,6 +158,7 @@ def _show(claim_id: UUID, problem: str | None = None, reason: str = "") -> str:
         claim = _load(session, claim_id, Action.VIEW_CLAIMS)
         may_see_way = _may_see_way(session, claim.row)
         may_decide = _may_decide(session, claim)
+        next_id = _next_waiting(session, claim_id)
         if claim.checks:
             _note(session, [claim.row.employee_id], "claim", about_on=claim.row.first_on)
     newest = claim.checks[0] if claim.checks else None
@@ -171,6 +172,7 @@ def _show(claim_id: UUID, problem: str | None = None, reason: str = "") -> str:
         row=claim.row,
         check=newest,
         cards=line_cards(claim, newest, zone=viewer.zone),
+        next_id=next_id,
         words=words,
         own=claim.row.employee_id == viewer.employee_id,
         may_see_way=may_see_way,
@@ -209,6 +211,22 @@ def _may_decide(session: Session, claim: ClaimDetail) -> bool:
     except NotFound:
         return False
     return bool(claim.checks)
+
+
+def _next_waiting(session: Session, claim_id: UUID) -> UUID | None:
+    """Return which claim waits for the viewer after this one, money at stake first, in a ring."""
+    viewer = principal()
+    if not may_for_others(viewer, Action.DECIDE_CLAIM):
+        return None
+    scope = claims_in_scope(viewer, Action.DECIDE_CLAIM, now=now())
+    wanted = ClaimFilter(states=[ClaimState.SUBMITTED], limit=MAX_LIMIT)
+    waiting = [
+        row.id
+        for row in list_claims(session, scope, wanted=wanted).rows
+        if row.verdict and row.employee_id != viewer.employee_id
+    ]
+    after = waiting.index(claim_id) + 1 if claim_id in waiting else 0
+    return next((id_ for id_ in waiting[after:] + waiting[:after] if id_ != claim_id), None)
 
 
 def _way(session: Session, claim: ClaimDetail) -> FixArray:
