@@ -177,7 +177,11 @@ def _settle(session: Session, taken: _Taken, judged: _Judged, now: datetime) -> 
         # Late data may have come meanwhile, and is looked at sooner.
         claim.due_at = min(claim.due_at or again_at, again_at)
     if judged.lines is not None:
-        _write(session, claim, judged.lines, now)
+        try:
+            with session.begin_nested():
+                _write(session, claim, judged.lines, now)
+        except DataError:
+            _log.exception("the check of claim %s cannot be stored", taken.claim_id)
 
 
 def _write(

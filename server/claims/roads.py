@@ -5,6 +5,7 @@ places, accuracies and seconds since the first of them.
 """
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +24,7 @@ from server.carriers.egress import Answer, Egress, Limits, Trouble
 _LIMITS: Final = Limits(connect_s=3.0, read_s=10.0, total_s=10.0, max_bytes=4 * 1024 * 1024)
 _AT_MOST_S: Final = 60.0
 _REST_S: Final = 30.0
+_WORD: Final = re.compile(r"[!-~]{1,60}")
 _NO_WAY: Final = frozenset({154, 170, 171, 172, 441, 442, 443, 444})
 """Codes by which Valhalla says that there is no way or no road; any other one is a refusal."""
 
@@ -125,7 +127,7 @@ class _Service(Valhalla):
         """Ask what answers there: its version, and when its tiles were made."""
         told = _object(self._post("status", b"{}").body)
         program, made_s = told.get("version"), told.get("tileset_last_modified")
-        if not isinstance(program, str) or not 0 < len(program) <= 60 or type(made_s) is not int:
+        if not isinstance(program, str) or not _WORD.fullmatch(program) or type(made_s) is not int:
             raise RoadsUnavailable("nonsense", "its status is none of Valhalla's with tiles")
         try:
             tiles = format_utc(datetime.fromtimestamp(made_s, UTC))

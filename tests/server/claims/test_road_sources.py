@@ -74,6 +74,8 @@ def test_nonsense_is_no_answer_and_stops_the_asking(between: CarrierServer, what
         b"[]",
         b'{"version":"3.5.1"}',
         b'{"version":"","tileset_last_modified":1}',
+        b'{"version":"3\\u00005","tileset_last_modified":1}',
+        b'{"version":"3\\ud8005","tileset_last_modified":1}',
         b'{"version":"3.5.1","tileset_last_modified":true}',
         b'{"version":"3.5.1","tileset_last_modified":99999999999999999}',
         b'{"version":"' + b"x" * 5_000 + b'","tileset_last_modified":1}',

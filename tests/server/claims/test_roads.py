@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -383,6 +384,21 @@ def test_late_data_while_roads_are_asked_has_the_claim_checked_again(
     found = detail(office, claim_id)
     assert [c.version for c in found.checks] == [2, 1]
     assert found.checks[0].verdict is ClaimVerdict.SUPPORTED
+
+
+def test_a_check_that_cannot_be_stored_keeps_no_other_waiting(
+    office: Desk, tiles: Path, drive: tuple[list[Step], float]
+) -> None:
+    claim_id = claimed(office, drive)
+    night_id = hand_in(office, "peer", NIGHT)
+    source = TileRoads(tiles)
+    with source.roads() as roads:
+        assert isinstance(roads, ValhallaRoads)
+        roads.version = replace(roads.version, tiles="no text for a database: \0")
+    assert check(office, source) == 2
+    assert detail(office, claim_id).checks == []
+    assert not detail(office, claim_id).waiting
+    assert len(detail(office, night_id).checks) == 1
 
 
 def test_a_process_that_dies_while_asking_loses_no_claim(
