@@ -88,7 +88,7 @@ def test_rare_fixes_tell_most_pockets() -> None:
     assert sum(odds >= POLICY.twin_odds for odds in found) >= 30
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.floats(0.0, POLICY.twin_error_share),
@@ -111,7 +111,7 @@ def test_people_who_share_most_of_their_errors_are_two(
     assert one_pocket(*phones, policy=POLICY).odds < POLICY.twin_odds
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0.3, 3.0))
 def test_odds_know_neither_order_nor_scale(seed: int, shared: float, scale: float) -> None:
     one, other = pair(seed, shared=shared, every_s=RARE, sigma_m=(6.0, 6.0), stay_s=SHIFT_S)

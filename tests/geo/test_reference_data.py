@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fixtures.accuracy import reference
+from fixtures.accuracy.shortest import shortest_ways
 from geo.fix import FixArray, to_epoch_s
 from geo.gaps import Window
 from geo.geofence import Geofence
@@ -96,3 +97,11 @@ def test_lengths_of_real_drives(reference_data: Path) -> None:
     assert float(np.quantile(errors, 0.9)) < 0.045
     assert float(np.quantile(errors, 0.95)) <= 0.08
     assert within >= 0.8 * len(drives)
+
+
+def test_shortest_ways_are_as_long_as_published(reference_data: Path, tmp_path: Path) -> None:
+    answer = shortest_ways(reference_data, tmp_path)
+    assert answer["shenzhen"]["all_roads"]["alike"] == 15
+    haidian = answer["haidian"]["all_roads"]
+    assert haidian["alike"] + haidian["shorter"] == 15
+    assert answer["haidian"]["drive_network"]["alike"] >= 14
