@@ -19,6 +19,8 @@ from geo.fix import QualityFlag
 from ingest.wire import WireFix
 from server.findings.queries import FindingFilter, get_finding, list_findings
 from server.findings.rules import FindingKind, FindingState
+from server.people.rules import UnitKind
+from server.people.services import add_unit
 from server.posts.rules import ExcusalKind
 from server.posts.services import excuse
 from server.tracking import facts as facts_module
@@ -226,6 +228,32 @@ def test_two_phones_in_one_pocket_are_found_whichever_day_ends_first(
         twin = evidence[who.employee_id]["figures"]["signs"]["twin"]
         assert twin["other"] == f"{other.employee_id}/{DAY.isoformat()}"
         assert twin["odds"] >= 10_000
+
+
+def test_at_a_post_of_many_people_of_the_same_unit_are_compared_first(
+    acme: Company, engine: Engine
+) -> None:
+    for _ in range(45):
+        acme.roster(acme.hire())
+    with acme.transaction() as session:
+        team = add_unit(
+            session,
+            acme.clock,
+            tenant_id=acme.tenant_id,
+            parent_id=acme.branch_id,
+            kind=UnitKind.TEAM,
+            name="一班",
+        ).id
+    who = [acme.hire(unit_id=team) for _ in range(2)]
+    pair = [Phone(acme, one, acme.give_phone(one), acme.roster(one), DAY) for one in who]
+    acme.clock.at = SIX
+    for number, one in enumerate(pair):
+        fixes = wandering(one, seed=5, own=10 + number)
+        # Without a rhythm in common nothing but the hexagons leads from one to the other.
+        one.send([record for no, record in enumerate(fixes) if (no + 2 * number) % 5])
+    end_day(acme, engine)
+    judge(acme)
+    assert {row.employee_id for row in findings(acme)} == set(who)
 
 
 def test_what_leave_takes_back_is_retracted(acme: Company, engine: Engine) -> None:
