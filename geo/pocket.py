@@ -3,11 +3,11 @@
 People who share a car and a room are at the same places at the same times, and their phones err
 each in its own way; two phones in one pocket err together. While somebody stands still, errors
 are all there is. They are taken for Gauss-Markov processes, and asked is how much likelier the
-fixes of both are with one process than with two. With two, 10,000 times happens in one pair of
-10,000 at most (Markov's inequality), however many or few fixes there are; so the limit is the
-share of honest pairs that may be asked about. Place and scale of the errors of each stay are
-integrated out (as in restricted likelihood, Patterson and Thompson 1971,
-doi 10.1093/biomet/58.3.545).
+fixes of both are with one process than with two. A ratio of 10,000 comes about in one pair of
+10,000 at most when there were two (Markov's inequality, for each process that is tried, and as far
+as errors are like that), however many or few fixes there are; so the limit bounds the share of
+honest pairs that are asked about. Place and scale of the errors of each stay are integrated out
+(as in restricted likelihood, Patterson and Thompson 1971, doi 10.1093/biomet/58.3.545).
 """
 
 from collections.abc import Iterator, Sequence

@@ -66,6 +66,10 @@ _MATES: Final = text(
     FROM unnest(CAST(:numbers AS int[]), CAST(:tenants AS int[]), CAST(:people AS uuid[]),
             CAST(:dates AS date[]), CAST(:posts AS uuid[]))
         AS w (no, tenant_id, employee_id, work_on, post_id)
+    LEFT JOIN LATERAL (
+        SELECT m.unit_id FROM memberships m
+        WHERE m.tenant_id = w.tenant_id AND m.employee_id = w.employee_id
+          AND m.during_on @> w.work_on LIMIT 1) own ON TRUE
     CROSS JOIN LATERAL (
         SELECT s.employee_id, s.work_on, s.starts_at, s.ends_at, count(*) AS shared
         FROM (
@@ -73,12 +77,10 @@ _MATES: Final = text(
             WHERE r.tenant_id = w.tenant_id AND r.post_id = w.post_id AND r.on_date = w.work_on
               AND r.cancelled_at IS NULL AND r.employee_id <> w.employee_id
             GROUP BY r.employee_id
-            ORDER BY NOT EXISTS (
-                SELECT FROM memberships own JOIN memberships m ON m.tenant_id = own.tenant_id
-                    AND m.employee_id = r.employee_id AND m.unit_id = own.unit_id
-                    AND m.during_on @> w.work_on
-                WHERE own.tenant_id = w.tenant_id AND own.employee_id = w.employee_id
-                  AND own.during_on @> w.work_on), r.employee_id
+            ORDER BY own.unit_id IS DISTINCT FROM (
+                SELECT m.unit_id FROM memberships m
+                WHERE m.tenant_id = w.tenant_id AND m.employee_id = r.employee_id
+                  AND m.during_on @> w.work_on LIMIT 1), r.employee_id
             LIMIT {_MATES_LOOKED_AT}) mate
         JOIN day_signs s ON s.tenant_id = w.tenant_id AND s.employee_id = mate.employee_id
             AND s.work_on = w.work_on
