@@ -32,7 +32,7 @@ class TravelClaim(Base):
         CheckConstraint("last_on >= first_on", name="order"),
         CheckConstraint("decider_id IS NULL OR decider_id <> employee_id", name="other_decides"),
         CheckConstraint(
-            "decided_by IS NULL OR created_by IS NULL OR decided_by <> created_by",
+            "brought_reason IS NULL OR decided_by IS NULL OR decided_by <> created_by",
             name="other_brought",
         ),
         CheckConstraint(

@@ -14,10 +14,11 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     """Apply."""
     op.add_column("travel_claims", sa.Column("brought_reason", sa.String(), nullable=True))
-    # Decisions taken before this rule stand as they were taken.
-    op.execute(
-        "ALTER TABLE travel_claims ADD CONSTRAINT ck_travel_claims_other_brought"
-        " CHECK (decided_by IS NULL OR created_by IS NULL OR decided_by <> created_by) NOT VALID"
+    # Claims that were decided before this rule have no reason, and stand as they were decided.
+    op.create_check_constraint(
+        op.f("ck_travel_claims_other_brought"),
+        "travel_claims",
+        "brought_reason IS NULL OR decided_by IS NULL OR decided_by <> created_by",
     )
 
 
