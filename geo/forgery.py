@@ -149,7 +149,7 @@ def _replay(
     worst: tuple[float, str, Likeness] | None = None
     for name in sorted(earlier) if len(today) >= policy.replay_fixes else ():
         older = measured(earlier[name], policy)
-        for shift_s in shifts(today, older):
+        for shift_s in shifts(today, older, policy=policy):
             alike = compare(today, older, shift_s=shift_s, policy=policy)
             strength = _copied(alike, today, policy)
             if strength is not None and (worst is None or strength > worst[0]):

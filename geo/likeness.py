@@ -95,18 +95,19 @@ def compare(fixes: FixArray, other: FixArray, *, shift_s: float, policy: Forgery
     )
 
 
-def shifts(fixes: FixArray, older: FixArray) -> list[float]:
+def shifts(fixes: FixArray, older: FixArray, *, policy: ForgeryPolicy) -> list[float]:
     """Return by how many seconds a copy of an older day may have been moved, likeliest first.
 
-    By positions that both have, by the rhythm of both, and by whole days.
+    By positions that both have, by the rhythm of both, and by whole days. One routine meets
+    itself in a position or two by chance, which tell how much later it was that day.
     """
     found = []
-    for here, there in (
-        (_by_place(fixes), _by_place(older)),
-        (_by_rhythm(fixes), _by_rhythm(older)),
+    for here, there, least in (
+        (_by_place(fixes), _by_place(older), policy.replay_fixes),
+        (_by_rhythm(fixes), _by_rhythm(older), 1),
     ):
         apart = [here[key] - there[key] for key in here.keys() & there.keys()]
-        if apart:
+        if len(apart) >= least:
             found.append(float(np.median(apart)))
     if len(fixes) and len(older):
         days = round((fixes.epoch_s[0] - older.epoch_s[0]) / _DAY_S)

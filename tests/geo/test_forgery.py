@@ -126,6 +126,21 @@ def test_a_shaken_copy_of_hours_at_one_place_is_a_replay_and_another_day_there_i
     assert signs(look(later(drifting(2), 1), earlier=drifting(1))) == []
 
 
+def test_the_same_way_some_minutes_later_is_no_replay_though_some_positions_are_the_same() -> None:
+    def on_the_way(seed: int, later_min: float) -> list[Fix]:
+        errors = np.random.default_rng(seed).normal(0.0, 4.0, (360, 2))
+        return [
+            fix(0.25 * k + later_min, 150.0 * k + e, n, accuracy_m=6.0)
+            for k, (e, n) in enumerate(errors)
+        ]
+
+    older = on_the_way(1, 0.0)
+    today = later(on_the_way(2, 5.0), 1)
+    for k in (100, 200):
+        today[k] = replace(today[k], lon_deg=older[k].lon_deg, lat_deg=older[k].lat_deg)
+    assert signs(look(today, earlier=older)) == []
+
+
 def test_a_shaken_copy_keeps_the_rhythm_of_its_fixes() -> None:
     dice = np.random.default_rng(5)
     at_min = np.cumsum(dice.uniform(0.5, 2.0, 120))
