@@ -59,7 +59,8 @@ _SHARING: Final = text(
 )
 # People who stand still leave no mark of a way: those of one post are compared by the cells in
 # which both were at the same minutes. A post may have thousands: of those forty are looked at,
-# people of the same unit first, so that a day costs the same at any post.
+# people of the same unit first, so that a day costs the same at any post. IS TRUE keeps the
+# planner off the index of the exclusion constraint, which is slow for one person among many.
 _MATES: Final = text(
     f"""
     SELECT w.no, m.employee_id, m.work_on, m.starts_at, m.ends_at, m.shared
@@ -69,7 +70,7 @@ _MATES: Final = text(
     LEFT JOIN LATERAL (
         SELECT m.unit_id FROM memberships m
         WHERE m.tenant_id = w.tenant_id AND m.employee_id = w.employee_id
-          AND m.during_on @> w.work_on LIMIT 1) own ON TRUE
+          AND (m.during_on @> w.work_on) IS TRUE LIMIT 1) own ON TRUE
     CROSS JOIN LATERAL (
         SELECT s.employee_id, s.work_on, s.starts_at, s.ends_at, count(*) AS shared
         FROM (
@@ -80,7 +81,7 @@ _MATES: Final = text(
             ORDER BY own.unit_id IS DISTINCT FROM (
                 SELECT m.unit_id FROM memberships m
                 WHERE m.tenant_id = w.tenant_id AND m.employee_id = r.employee_id
-                  AND m.during_on @> w.work_on LIMIT 1), r.employee_id
+                  AND (m.during_on @> w.work_on) IS TRUE LIMIT 1), r.employee_id
             LIMIT {_MATES_LOOKED_AT}) mate
         JOIN day_signs s ON s.tenant_id = w.tenant_id AND s.employee_id = mate.employee_id
             AND s.work_on = w.work_on
