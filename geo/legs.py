@@ -56,16 +56,13 @@ class Legs:
         A way is believed only where the trace could have gone it: somebody may walk through
         a park, and a map may lack a road.
         """
-        trace = self._trace(first, last)
-        traced = trip_distance(
-            trace.epoch_s, trace.lon_deg, trace.lat_deg, trace.accuracy_m, policy=self.policy
-        )
+        traced = self._traced(first, last)
         if (first, last) not in self._ways:
             return traced, ()
         way, start = self._ways[first, last]
         length_m = float(way.at_m[last - start] - way.at_m[first - start])
         high_m = (1.0 + self.policy.match_beyond_share) * traced.high_m
-        if length_m > high_m and float(np.diff(trace.epoch_s).max()) <= _DENSE_S:
+        if length_m > high_m and self._longest_s(first, last) <= _DENSE_S:
             return traced, ()
         path = way.between(first - start, last - start)
         found = along_roads(length_m, traced, policy=self.policy)
@@ -96,14 +93,35 @@ class Legs:
         worth = any(self._straight_m(a, b) >= self.policy.match_min_m for a, b in leg)
         marks = sorted({k - first for run in leg for k in run})
         trace = self._trace(first, last)
-        way = (
-            find_way(trace, roads=self.roads, profile=self.profile, marks=marks) if worth else None
-        )
+        way = None
+        if worth:
+            way = find_way(
+                trace,
+                roads=self.roads,
+                profile=self.profile,
+                marks=marks,
+                line_m=sum(self._line_m(a, b) for a, b in leg),
+            )
         if way is not None:
             self._ways.update(dict.fromkeys(leg, (way, first)))
         elif len(leg) > 1:
             for run in leg:
                 self._find([run])
+
+    def _line_m(self, first: int, last: int) -> float:
+        """Length of a run without roads."""
+        if last == first + 1 and self._longest_s(first, last) > self.policy.max_gap_s:
+            return self.policy.detour_mid * self._straight_m(first, last)
+        return self._traced(first, last).mid_m
+
+    def _longest_s(self, first: int, last: int) -> float:
+        return float(np.diff(self.track.fixes.epoch_s[first : last + 1]).max())
+
+    def _traced(self, first: int, last: int) -> DistanceInterval:
+        trace = self._trace(first, last)
+        return trip_distance(
+            trace.epoch_s, trace.lon_deg, trace.lat_deg, trace.accuracy_m, policy=self.policy
+        )
 
     def _trace(self, first: int, last: int) -> Trace:
         """Return the fixes of a run, from the middle of a stop and to one where there is one."""

@@ -1,5 +1,6 @@
 """What the core asks of a road network; who answers is not its business."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -68,6 +69,16 @@ class Roads(Protocol):
         """Return the likeliest way along roads through ``(n,)`` fixes; None when there is none."""
         ...
 
-    def shortest(self, places: list[tuple[float, float]], *, profile: Profile) -> Matched | None:
-        """Return the shortest way through ``(lon, lat)`` places in order; None without one."""
+    def shortest(
+        self,
+        places: list[tuple[float, float]],
+        *,
+        profile: Profile,
+        near_m: Sequence[float] = (),
+    ) -> Matched | None:
+        """Return the shortest way through ``(lon, lat)`` places in order; None without one.
+
+        ``near_m`` has a distance for each place: any road within it may be the one, all alike;
+        0, and all of them when left out, mean the nearest road.
+        """
         ...

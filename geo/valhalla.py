@@ -3,7 +3,7 @@
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,11 @@ from geo.roads import Matched, Profile, RoadsUnavailable, RoadsVersion
 LIMITS: Final[Mapping[str, int]] = {"breakage_distance": 20_000, "max_shape": 5_001}
 """Metres and points that Valhalla has to be set up for; with less it gives up earlier."""
 _SHAPE_SCALE: Final = 1e-6
+_SIGMA_M: Final = (5.0, 50.0)
+"""Standard error of a fix is believed between these."""
+_NEAR: Final = 4.0
+_NEAR_MAX_M: Final = 100.0
+"""Roads are looked for within so many standard errors of a fix, but no farther than this."""
 _LAID_M: Final = 25.0
 """Fixes nearer to each other than this are laid along the way of the others."""
 _DIFFERS_M: Final = 100.0
@@ -62,12 +67,14 @@ class Valhalla(ABC):
         """Return the likeliest way through the fixes (Meili: Newson and Krumm 2009)."""
         if len(lon_deg) < 2:
             return None
-        since_s = (epoch_s - epoch_s[0]).tolist()
+        sigma_m = np.clip(accuracy_m, *_SIGMA_M)
+        near_m = np.minimum(_NEAR * sigma_m, _NEAR_MAX_M)
+        near_m[[0, -1]] = _NEAR_MAX_M  # the ends may be doors
+        columns = (lon_deg, lat_deg, epoch_s - epoch_s[0], np.round(sigma_m), np.round(near_m))
         shape = [
-            {"lon": lon, "lat": lat, "time": at}
-            for lon, lat, at in zip(lon_deg.tolist(), lat_deg.tolist(), since_s, strict=True)
+            {"lon": lon, "lat": lat, "time": at, "accuracy": int(sigma), "radius": int(near)}
+            for lon, lat, at, sigma, near in zip(*(c.tolist() for c in columns), strict=True)
         ]
-        accuracy = float(np.clip(np.median(accuracy_m), 5.0, 50.0))
         return self._ask(
             "trace_route",
             {
@@ -75,22 +82,35 @@ class Valhalla(ABC):
                 "costing": profile.value,
                 "shape_match": "map_snap",
                 "trace_options": {
-                    "search_radius": min(4.0 * accuracy, 100.0),
-                    "gps_accuracy": accuracy,
                     "breakage_distance": LIMITS["breakage_distance"],
                     "interpolation_distance": _LAID_M,
                 },
             },
         )
 
-    def shortest(self, places: list[tuple[float, float]], *, profile: Profile) -> Matched | None:
-        """Return the shortest way through the places in order."""
+    def shortest(
+        self,
+        places: list[tuple[float, float]],
+        *,
+        profile: Profile,
+        near_m: Sequence[float] = (),
+    ) -> Matched | None:
+        """Return the shortest way through the places in order; see `geo.roads.Roads`."""
         if len(places) < 2:
             return None
         return self._ask(
             "route",
             {
-                "locations": [{"lon": lon, "lat": lat, "type": "break"} for lon, lat in places],
+                "locations": [
+                    {
+                        "lon": lon,
+                        "lat": lat,
+                        "type": "break",
+                        "radius": round(near),
+                        "rank_candidates": near <= 0.0,
+                    }
+                    for (lon, lat), near in zip(places, near_m or [0.0] * len(places), strict=True)
+                ],
                 "costing": profile.value,
                 "costing_options": {profile.value: {"shortest": True}},
             },
@@ -116,10 +136,13 @@ def _read(answer: Mapping[str, Any]) -> Matched:
     path: list[tuple[float, float]] = []
     length_m = 0.0
     for piece in pieces:
-        vertices = [vertex for leg in piece["legs"] for vertex in _decoded(leg["shape"])]
+        legs = [_decoded(leg["shape"]) for leg in piece["legs"]]
+        vertices = [vertex for leg in legs for vertex in leg]
         if path:  # the match broke off and went on elsewhere
             length_m += _length_m([path[-1], vertices[0]])
-        told_m, drawn_m = float(piece["summary"]["length"]) * 1_000.0, _length_m(vertices)
+        # Where several roads may be that of a place, the next leg may begin on another.
+        told_m = float(piece["summary"]["length"]) * 1_000.0
+        drawn_m = sum(map(_length_m, legs))
         if not math.isfinite(told_m) or not math.isclose(
             told_m, drawn_m, rel_tol=_DIFFERS_SHARE, abs_tol=_DIFFERS_M
         ):

@@ -1,6 +1,7 @@
 """The way somebody took between two places, among the ways that roads allow."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Self, TypeAlias
 
@@ -49,6 +50,14 @@ _PACED: Final = 5
 _DOOR_M: Final = 100.0
 """No place is farther than this from the road that it is reached by."""
 _TRIES: Final = 12
+_REACHES_M: Final = (0.0, 20.0, 40.0)
+"""The ends lie on the nearest road, or on any within such a distance: doors face many roads."""
+_DOOR_SIGMA_M: Final = 15.0
+"""Standard error of an end, beside the road."""
+_PAST_M: Final = (30.0, 60.0)
+"""A way passes a fix on any road within twice its accuracy, between these."""
+_UNMAPPED: Final = (25.0, 2.0)
+"""Cost of a way that no map has: once, and for each fix."""
 _UNEXPLAINED: Final = 0.34
 """A way that misses more than this share of the fixes is none."""
 
@@ -71,6 +80,13 @@ class Trace:
             epoch_s=self.epoch_s[at],
             accuracy_m=self.accuracy_m[at],
         )
+
+    def near_m(self, index: Sequence[int], end_m: float) -> list[float]:
+        """Distance within which any road may be the one of each fix; both ends have their own."""
+        low, high = _PAST_M
+        near = np.clip(2.0 * self.accuracy_m[list(index)], low, high)
+        near[[0, -1]] = end_m
+        return [float(m) for m in near]
 
     def place(self, k: int) -> tuple[float, float]:
         """Return ``(lon, lat)`` of a fix."""
@@ -103,7 +119,12 @@ class Way:
 
 
 def find_way(
-    trace: Trace, *, roads: Roads, profile: Profile, marks: Sequence[int] = ()
+    trace: Trace,
+    *,
+    roads: Roads,
+    profile: Profile,
+    marks: Sequence[int] = (),
+    line_m: float = math.inf,
 ) -> Way | None:
     """Find the likeliest way along roads from the first fix of a trace to the last.
 
@@ -120,6 +141,8 @@ def find_way(
     trace : two fixes or more; the first and the last are where the way begins and ends.
     roads, profile : the network, and how the person moves.
     marks : fixes that have to be placed on the way whatever they are worth.
+    line_m : length of the trace without roads; a way much less likely than a line of this
+        length, on a road that the map lacks, is none.
 
     Returns
     -------
@@ -139,6 +162,8 @@ def find_way(
         if best is None or found.cost < best.cost:
             best = found
     if best is None or float((best.miss >= _DISBELIEF).mean()) > _UNEXPLAINED:
+        return None
+    if best.cost > _unmapped(known, line_m, profile):
         return None
     at_m = np.interp(np.arange(len(trace.epoch_s)), index, best.at_m)
     return Way(at_m, best.way.path, best.along_m)
@@ -166,17 +191,20 @@ def steers(trace: Trace) -> list[int]:
 
 def _candidates(trace: Trace, exact: Trace, roads: Roads, profile: Profile) -> Iterator["_Laid"]:
     """Ways worth weighing; none after one that explains every fix."""
-    last = len(trace.epoch_s) - 1
-    ends = [trace.place(0), trace.place(last)]
-    direct = roads.shortest(ends, profile=profile)
-    if direct is None:  # people go also where the map has no way for their vehicle
-        direct = roads.shortest(ends, profile=Profile.PEDESTRIAN)
-    laid = _lay(trace, direct, profile)
-    if laid is not None:
-        yield laid
-        if not laid.missed:
+    direct: list[tuple[_Laid, float]] = []
+    for end_m in _REACHES_M:
+        laid = _through(trace, (), end_m, roads, profile)
+        if laid is None and end_m == 0.0:
+            # People go also where the map has no way for their vehicle.
+            laid = _through(trace, (), end_m, roads, Profile.PEDESTRIAN)
+        if laid is not None:
+            direct.append((laid, end_m))
+            yield laid
+    if direct:
+        best, end_m = min(direct, key=lambda one: one[0].cost)
+        if not best.missed:
             return
-        yield from _past(trace, laid, roads, profile)
+        yield from _past(trace, best, end_m, roads, profile)
     matched = roads.match(
         exact.lon_deg, exact.lat_deg, exact.epoch_s, exact.accuracy_m, profile=profile
     )
@@ -185,24 +213,34 @@ def _candidates(trace: Trace, exact: Trace, roads: Roads, profile: Profile) -> I
         yield laid
 
 
-def _past(trace: Trace, direct: "_Laid", roads: Roads, profile: Profile) -> Iterator["_Laid"]:
+def _past(
+    trace: Trace, direct: "_Laid", end_m: float, roads: Roads, profile: Profile
+) -> Iterator["_Laid"]:
     """Shortest ways past one more fix each time, as long as that pays."""
-    last = len(trace.epoch_s) - 1
     best, past, doubted = direct, set[int](), set[int]()
     for _ in range(_TRIES):
         open_ = [k for k in best.missed if k not in doubted and k not in past]
         if not open_:
             return
         worst = max(open_, key=lambda k: (float(best.off_m[k]), -k))
-        places = [trace.place(k) for k in sorted({0, *past, worst, last})]
-        way = roads.shortest(places, profile=profile)
-        laid = _lay(trace, way, profile)
+        laid = _through(trace, {*past, worst}, end_m, roads, profile)
         if laid is None or laid.cost >= best.cost:
             doubted.add(worst)
             continue
         best = laid
         past.add(worst)
         yield best
+
+
+def _through(
+    trace: Trace, past: Collection[int], end_m: float, roads: Roads, profile: Profile
+) -> "_Laid | None":
+    """Shortest way from end to end past some fixes, with the trace laid along it."""
+    index = sorted({0, *past, len(trace.epoch_s) - 1})
+    way = roads.shortest(
+        [trace.place(k) for k in index], profile=profile, near_m=trace.near_m(index, end_m)
+    )
+    return _lay(trace, way, profile)
 
 
 def _lay(trace: Trace, way: Matched | None, profile: Profile) -> "_Laid | None":
@@ -252,6 +290,7 @@ class _Laid:
         cost = (
             _missed(miss[rows, at][1:-1])
             + _DISBELIEF * float((off[rows, at][[0, -1]] > _DOOR_M).sum())
+            + 0.5 * float(((off[rows, at][[0, -1]] / _DOOR_SIGMA_M) ** 2).sum())
             + _rushed(np.diff(at_m), np.diff(trace.epoch_s), _FASTEST_MPS[profile])
             + at_m[-1] / _longer_m(trace, profile)
         )
@@ -271,6 +310,21 @@ def _longer_m(trace: Trace, profile: Profile) -> float:
     straight = geodesic_m(lon1_deg=lon1, lat1_deg=lat1, lon2_deg=lon2, lat2_deg=lat2)
     could_m = _USUAL_MPS[profile] * float(trace.epoch_s[-1] - trace.epoch_s[0])
     return _LONGER_M + _SPARE * max(could_m - 2.0 * straight, 0.0)
+
+
+def _unmapped(trace: Trace, line_m: float, profile: Profile) -> float:
+    """Return what it costs to believe that the trace went where the map has no way."""
+    if not math.isfinite(line_m):
+        return math.inf
+    step_m = consecutive_m(trace.lon_deg, trace.lat_deg)
+    step_m *= line_m / max(float(step_m.sum()), 1.0)
+    once, each = _UNMAPPED
+    return (
+        once
+        + each * len(trace.epoch_s)
+        + _rushed(step_m, np.diff(trace.epoch_s), _FASTEST_MPS[profile])
+        + line_m / _longer_m(trace, profile)
+    )
 
 
 def _missed(miss: FloatArray) -> float:
