@@ -2,5 +2,5 @@
 
 from typing import Final
 
-ALGORITHM_VERSION: Final = "geo-3"
+ALGORITHM_VERSION: Final = "geo-4"
 """Part of every answer and derived row; raised when the same fixes could answer differently."""

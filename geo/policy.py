@@ -102,15 +102,22 @@ class TrackPolicy:
     """Dense fixes are averaged over a way this many times their accuracy ..."""
     bead_max_s: float = 30.0
     """... but over no longer time than this."""
-    detour_share: float = 0.15
-    """How much longer than the chord a way is that nobody looked at for long ..."""
-    detour_s: float = 600.0
-    """... reached with this time constant."""
-    turn_share: float = 0.33
+    detour_share: float = 0.28
+    """How much longer than the chord a long way is that nobody looked at for long ..."""
+    detour_m: float = 800.0
+    detour_s: float = 80.0
+    """... reached with this length of the step and with this time for it, both ..."""
+    detour_mps: float = 15.0
+    """... and less the faster it was: motorways hardly bend."""
+    turn_share: float = 0.25
     """How much longer for each radian that the line turns about the step ..."""
-    turn_m: float = 250.0
-    turn_s: float = 30.0
+    turn_m: float = 300.0
+    turn_s: float = 40.0
     """... reached with this length of the step and with this time for it, both."""
+    corner_share: float = 0.85
+    """So much of the corner is added that the lines before and after a step make ..."""
+    corner_s: float = 100.0
+    """... less with this time constant: what was not seen for long has more corners."""
     match_min_m: float = 200.0
     """Shorter trips are not matched to roads: their ends matter more than their way."""
     match_beyond_share: float = 0.10

@@ -17,6 +17,9 @@ _STRAY: Final = 2.0
 _MINUTE_S: Final = 60.0
 _PACE_BIN_S: Final = 60.0
 _STANDING_MPS: Final = 0.5
+_WAY_FIXES: Final = 3
+_FAR: Final = 1.5
+"""So many fixes in a row outside, one of them so many radii off, are a way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def detect_staypoints(track: Trackpoints, *, policy: TrackPolicy) -> tuple[Stayp
                     at = max(int(np.searchsorted(beads.first, last, side="right")), at + 1)
                     continue
         at = growth.later[at]
-    spans = _merged(track, stays, policy)
+    spans = [_settled(track, span, policy) for span in _merged(track, stays, policy)]
     return tuple(
         _staypoint(track.fixes, span, edges, policy)
         for span, edges in zip(spans, _edges(track, spans, policy), strict=True)
@@ -173,6 +176,30 @@ def _merged(
                 continue
         merged.append((first, last))
     return merged
+
+
+def _settled(track: Trackpoints, span: tuple[int, int], policy: TrackPolicy) -> tuple[int, int]:
+    """Leave out a beginning or an end that is no stay by itself, with a way between.
+
+    Who passes the place on a loop before arriving, or after leaving, was seen far off meanwhile.
+    """
+    first, last = span
+    members, time = np.arange(first, last + 1), track.fixes.epoch_s
+    off_m = _distances(track.fixes, members, _median(track.fixes, members, policy))
+    away = off_m - track.accuracy_m[members] > policy.stop_radius_m
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], away, [False])).astype(np.int8)))
+    for begin, end in (edges + first).reshape(-1, 2).tolist():
+        farthest_m = off_m[begin - span[0] : end - span[0]].max()
+        if end - begin < _WAY_FIXES or farthest_m < _FAR * policy.stop_radius_m:
+            continue
+        if time[begin] - time[first] < policy.stop_min_s:
+            first = min(end, last)
+        elif time[last] - time[end - 1] < policy.stop_min_s:
+            last = begin - 1
+            break
+    if (first, last) == span or last <= first:
+        return span
+    return _trimmed(track.fixes, np.arange(first, last + 1), policy)
 
 
 def _edges(

@@ -5,13 +5,22 @@ from typing import Final
 
 import numpy as np
 
-from geo.distance import FloatArray, consecutive_m, geodesics_m
+from geo.distance import FloatArray, consecutive_m, geodesics_m, metres_per_degree
 from geo.fix import NOT_EVIDENCE, BoolArray, FixArray, IntArray, Source
 from geo.policy import TrackPolicy
 
 _RETURN_SHARE: Final = 0.3
 _MAX_ROUNDS: Final = 5
 _SMALL_PIECE: Final = 2
+_HARDEST_MPS2: Final = 5.0
+"""Nobody speeds up, brakes or turns harder on a road."""
+_DASH: Final = 3.0
+_DASH_MPS: Final = 3.0
+"""Out and back at this many times the usual pace, and this fast, is no errand."""
+_AROUND: Final = 8
+"""The usual pace is that of so many steps before and after, without those ..."""
+_RESTING_MPS: Final = 0.3
+"""... that are as slow as this; too few of them say nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +63,8 @@ def select_trackpoints(fixes: FixArray, *, policy: TrackPolicy) -> Trackpoints:
         spike_max_s=policy.spike_max_s,
         max_speed_mps=policy.max_speed_mps,
     )
+    line = np.flatnonzero(~wrong)
+    wrong[line[_outpaced(fixes.take(index[line]), accuracy[index[line]])]] = True
     kept = index[~wrong]
     accepted = np.zeros(len(fixes), dtype=np.bool_)
     accepted[kept] = True
@@ -103,6 +114,65 @@ def displaced(
         steps = _net_speeds(fixes, accuracy_m, index)
     wrong[index[_stray(steps[1], max_speed_mps)]] = True
     return wrong
+
+
+def _outpaced(fixes: FixArray, accuracy_m: FloatArray) -> BoolArray:
+    """Find lone fixes that somebody would have had to dash to and back from, ``(n,)``.
+
+    Either no vehicle speeds up and brakes so hard, or both steps are several times as fast
+    as the person goes before and after; net of accuracies. Of neighbours that are both in
+    doubt the one farther off is wrong. O(n).
+    """
+    wrong = np.zeros(len(fixes), dtype=np.bool_)
+    if len(fixes) < 3:  # between two others
+        return wrong
+    step_s = np.maximum(np.diff(fixes.epoch_s), 1.0)
+    out_s, back_s = step_s[:-1], step_s[1:]
+    step_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)
+    net = np.maximum(step_m - accuracy_m[:-1] - accuracy_m[1:], 0.0) / step_s
+    slack_m = accuracy_m[1:-1] + np.maximum(accuracy_m[:-2], accuracy_m[2:])
+    off_m = _aside_m(fixes, out_s / (out_s + back_s)) - slack_m
+    braked = off_m > 0.5 * _HARDEST_MPS2 * out_s * back_s
+    wrong[1:-1] = braked
+    maybe = np.flatnonzero((off_m > 0.0) & (np.minimum(net[:-1], net[1:]) > _DASH_MPS) & ~braked)
+    across_m = geodesics_m(
+        lon1_deg=fixes.lon_deg[maybe],
+        lat1_deg=fixes.lat_deg[maybe],
+        lon2_deg=fixes.lon_deg[maybe + 2],
+        lat2_deg=fixes.lat_deg[maybe + 2],
+    )
+    limit = np.maximum(_DASH * _usual(net, maybe), _DASH_MPS)
+    dashed = np.minimum(net[maybe], net[maybe + 1]) > limit
+    dashed &= across_m <= limit * (out_s + back_s)[maybe]
+    wrong[maybe[dashed] + 1] = True
+    doubt_m = np.where(wrong[1:-1], off_m, 0.0)
+    before, after = np.append(0.0, doubt_m[:-1]), np.append(doubt_m[1:], 0.0)
+    wrong[1:-1] = (doubt_m > 0.0) & (doubt_m >= before) & (doubt_m > after)
+    return wrong
+
+
+def _aside_m(fixes: FixArray, share: FloatArray) -> FloatArray:
+    """Metres of each inner fix from where an even pace between its neighbours would be: flat."""
+    lon = np.unwrap(fixes.lon_deg, period=360.0)
+    east, north = (
+        column[1:-1] - column[:-2] - share * (column[2:] - column[:-2])
+        for column in (lon, fixes.lat_deg)
+    )
+    east_m, north_m = metres_per_degree(fixes.lat_deg[1:-1])
+    return np.hypot(east * east_m, north * north_m)
+
+
+def _usual(net_mps: FloatArray, index: IntArray) -> FloatArray:
+    """Median pace of the steps about some pairs of steps, without these; endless if unknown."""
+    last = len(net_mps) - 1
+    near = index[:, None] + np.concatenate((np.arange(-_AROUND, 0), np.arange(2, 2 + _AROUND)))
+    pace = net_mps[np.clip(near, 0, last)]
+    known = (near >= 0) & (near <= last) & (pace >= _RESTING_MPS)
+    usual = np.full(len(index), np.inf)
+    enough = np.count_nonzero(known, axis=1) >= _AROUND // 2
+    if enough.any():
+        usual[enough] = np.nanmedian(np.where(known, pace, np.nan)[enough], axis=1)
+    return usual
 
 
 def _best_per_instant(epoch_s: FloatArray, accuracy_m: FloatArray, index: IntArray) -> IntArray:

@@ -2,6 +2,8 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geo.distance import LocalPlane, geodesic_m
 from geo.policy import TrackPolicy
@@ -61,17 +63,38 @@ def test_sparse_steps_leave_room_above() -> None:
 def test_way_is_never_shorter_than_its_chord_and_longer_the_longer_nobody_looked() -> None:
     steps = np.array([1.0, 10.0, 60.0, 300.0, 3_600.0])
     chords = 5.0 * steps
-    straight = detour(chords, steps, np.zeros(5), POLICY)
-    turning = detour(chords, steps, np.full(5, 1.0), POLICY)
+    straight = detour(chords, steps, np.zeros(6), POLICY)
+    turning = detour(chords, steps, np.full(6, 1.0), POLICY)
     assert (straight >= 1.0).all()
     assert (np.diff(straight) > 0).all()
     assert (turning > straight).all()
-    assert turning.max() < 1.5
+    assert turning.max() < 1.7
     # The same minute hides less of the corners of who walks than of who rides.
     walked, ridden = (
-        detour(np.array([m]), np.array([60.0]), np.ones(1), POLICY) for m in (80, 400)
+        detour(np.array([m]), np.array([60.0]), np.ones(2), POLICY) for m in (80, 400)
     )
     assert walked < ridden
+
+
+def test_a_corner_between_two_fixes_is_where_the_lines_before_and_after_meet() -> None:
+    chord = np.hypot(30.0, 20.0)
+    first = np.arctan2(20.0, 30.0)
+    turns = np.array([0.0, first, np.pi / 2 - first, 0.0])
+    factor = detour(np.array([50.0, chord, 50.0]), np.full(3, 5.0), turns, POLICY)
+    hidden = 50.0 / chord - 1.0
+    assert factor[1] - 1.0 == pytest.approx(POLICY.corner_share * hidden, rel=0.1)
+    # A bend that goes on is none: its chords are nearly as long as itself.
+    arc = detour(np.full(9, 50.0), np.full(9, 5.0), np.r_[0, np.full(8, 0.2), 0], POLICY)
+    assert arc[4] < 1.01
+
+
+@given(turns=st.lists(st.floats(-np.pi, np.pi), min_size=2, max_size=2))
+def test_a_way_is_as_long_there_as_back_and_on_the_other_side(turns: list[float]) -> None:
+    chord, step = np.array([40.0, 90.0, 30.0]), np.array([5.0, 20.0, 8.0])
+    turn = np.array([0.0, *turns, 0.0])
+    there = detour(chord, step, turn, POLICY)
+    assert there == pytest.approx(detour(chord, step, -turn, POLICY))
+    assert there == pytest.approx(detour(chord[::-1], step[::-1], turn[::-1], POLICY)[::-1])
 
 
 def test_a_circuit_is_not_its_straight_line() -> None:
