@@ -59,8 +59,8 @@ _SHARING: Final = text(
 )
 # People who stand still leave no mark of a way: those of one post are compared by the cells in
 # which both were at the same minutes. A post may have thousands: of those forty are looked at,
-# people of the same unit first, so that a day costs the same at any post. IS TRUE keeps the
-# planner off the index of the exclusion constraint, which is slow for one person among many.
+# people of the same unit first, so that a day costs the same at any post. Each is
+# counted by itself: joined at once, hours of the whole company may be read for them.
 _MATES: Final = text(
     f"""
     SELECT w.no, m.employee_id, m.work_on, m.starts_at, m.ends_at, m.shared
@@ -70,9 +70,9 @@ _MATES: Final = text(
     LEFT JOIN LATERAL (
         SELECT m.unit_id FROM memberships m
         WHERE m.tenant_id = w.tenant_id AND m.employee_id = w.employee_id
-          AND (m.during_on @> w.work_on) IS TRUE LIMIT 1) own ON TRUE
+          AND m.during_on @> w.work_on LIMIT 1) own ON TRUE
     CROSS JOIN LATERAL (
-        SELECT s.employee_id, s.work_on, s.starts_at, s.ends_at, count(*) AS shared
+        SELECT s.employee_id, s.work_on, s.starts_at, s.ends_at, "both".shared
         FROM (
             SELECT r.employee_id FROM roster_entries r
             WHERE r.tenant_id = w.tenant_id AND r.post_id = w.post_id AND r.on_date = w.work_on
@@ -81,20 +81,22 @@ _MATES: Final = text(
             ORDER BY own.unit_id IS DISTINCT FROM (
                 SELECT m.unit_id FROM memberships m
                 WHERE m.tenant_id = w.tenant_id AND m.employee_id = r.employee_id
-                  AND (m.during_on @> w.work_on) IS TRUE LIMIT 1), r.employee_id
+                  AND m.during_on @> w.work_on LIMIT 1), r.employee_id
             LIMIT {_MATES_LOOKED_AT}) mate
         JOIN day_signs s ON s.tenant_id = w.tenant_id AND s.employee_id = mate.employee_id
             AND s.work_on = w.work_on
-        JOIN whereabouts a ON a.tenant_id = w.tenant_id AND a.employee_id = w.employee_id
-            AND a.work_on = w.work_on
-        JOIN whereabouts b ON b.tenant_id = w.tenant_id AND b.employee_id = mate.employee_id
-            AND b.work_on = w.work_on AND b.hour_at = a.hour_at
-        CROSS JOIN unnest(a.minutes, a.cells) AS here (at, cell)
-        JOIN unnest(b.minutes, b.cells) AS there (at, cell)
-            ON there.at = here.at AND there.cell = here.cell AND here.cell <> 0
-        GROUP BY s.employee_id, s.work_on, s.starts_at, s.ends_at
-        HAVING count(*) >= {_MINUTES_AT_LEAST}
-        ORDER BY shared DESC, s.employee_id LIMIT {_MATES_AT_MOST}) m
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS shared
+            FROM whereabouts a
+            JOIN whereabouts b ON b.tenant_id = a.tenant_id AND b.employee_id = s.employee_id
+                AND b.work_on = a.work_on AND b.hour_at = a.hour_at
+            CROSS JOIN unnest(a.minutes, a.cells) AS here (at, cell)
+            JOIN unnest(b.minutes, b.cells) AS there (at, cell)
+                ON there.at = here.at AND there.cell = here.cell AND here.cell <> 0
+            WHERE a.tenant_id = w.tenant_id AND a.employee_id = w.employee_id
+              AND a.work_on = w.work_on) AS "both"
+        WHERE "both".shared >= {_MINUTES_AT_LEAST}
+        ORDER BY "both".shared DESC, s.employee_id LIMIT {_MATES_AT_MOST}) m
     ORDER BY w.no, m.shared DESC, m.employee_id
     """  # noqa: S608  # constants
 )
