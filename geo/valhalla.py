@@ -138,6 +138,8 @@ def _read(answer: Mapping[str, Any]) -> Matched:
     for piece in pieces:
         legs = [_decoded(leg["shape"]) for leg in piece["legs"]]
         vertices = [vertex for leg in legs for vertex in leg]
+        if not vertices:
+            raise ValueError("a way without a line")
         if path:  # the match broke off and went on elsewhere
             length_m += _length_m([path[-1], vertices[0]])
         # Where several roads may be that of a place, the next leg may begin on another.

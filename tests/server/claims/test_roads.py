@@ -173,7 +173,8 @@ def test_a_service_learns_places_and_seconds_and_nothing_else(
     for each in between.asked:
         body = json.loads(each.body)
         points = body.get("shape", []) + body.get("locations", [])
-        assert all(set(p) <= {"lon", "lat", "time", "type"} for p in points)
+        where = {"lon", "lat", "accuracy", "radius", "rank_candidates"}
+        assert all(set(p) <= {*where, "time", "type"} for p in points)
         assert all(0.0 <= p["time"] < 86_400.0 for p in body.get("shape", []))
         assert body.get("shape", [{"time": 0.0}])[0]["time"] == 0.0
     heard = b" ".join(a.body for a in between.asked)
