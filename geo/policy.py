@@ -227,15 +227,15 @@ class ClaimPolicy:
     """Kilometres up to the larger of these above the likeliest length are not disputed."""
     under_share: float = 0.7
     """A claim below this share of the least feasible length is asked about."""
-    doubt_share: float = 2.0
+    doubt_share: float = 1.7
     """A claim is disputed from so many times the room that the measurement leaves above it."""
     rare_s: float = 150.0
     rare_share: float = 0.6
-    rare_roads_share: float = 0.4
+    rare_roads_share: float = 0.48
     """A step seen less often may be this much longer, by the trace alone and along roads."""
     long_gap_s: float = 600.0
     """A silence longer than this may hide a way of its own ..."""
-    gap_going_share: float = 0.8
+    gap_going_share: float = 0.85
     """... for so much of its length, at the pace of the day ..."""
     gap_detour_share: float = 1.5
     """... and where it ends elsewhere, for no more than this share of the straight way beyond."""
