@@ -54,6 +54,21 @@ def test_short_excursion_does_not_end_a_stay() -> None:
     assert (stop.first, stop.last) == (0, 41)
 
 
+def test_a_loop_past_the_place_before_going_is_way() -> None:
+    def ride(start: float, metres: list[float]) -> list[Fix]:
+        return [fix(start + i / 12, m, accuracy_m=4.0) for i, m in enumerate(metres)]
+
+    loop = [40.0 * k for k in range(1, 7)]
+    passing = [*loop, *loop[::-1], *([15.0] * 12), *[40.0 * k for k in range(60)]]
+    (left,) = stays([*stay(0, 20, every_min=1 / 12), *ride(20, passing)])
+    assert left.last <= 240  # not when it was passed again, two minutes later
+    (came,) = stays([*ride(0, passing[::-1]), *stay(len(passing) / 12, 40, every_min=1 / 12)])
+    assert came.first >= len(passing) - 6
+    # Who comes back to stay was on an errand and stays at one place.
+    (both,) = stays([*stay(0, 20), *ride(20, [*loop, *loop[::-1]]), *stay(21, 41)])
+    assert (both.first, both.last) == (0, 51)
+
+
 def test_two_stays_close_in_time_and_place_are_one() -> None:
     policy = replace(TrackPolicy(), stop_outlier_s=0.0)
     out = [fix(20.5, 150), fix(21.0, 200), fix(21.4, 130)]

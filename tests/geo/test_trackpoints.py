@@ -69,6 +69,36 @@ def test_turning_round_at_the_end_of_a_road_is_kept() -> None:
     assert select([*out, *back]).displaced <= 1
 
 
+def test_a_lone_fix_that_needs_hard_braking_is_rejected_though_the_drive_went_on() -> None:
+    fixes = drive(60, step_m=50, every_s=5)
+    fixes[30] = fix(30 * 5 / 60, 30 * 50.0, 250.0, accuracy_m=5.0)
+    track = select(fixes)
+    assert track.displaced == 1
+    assert not track.accepted[30]
+
+
+def test_a_walker_does_not_dash_aside_and_back() -> None:
+    walked = drive(60, step_m=80, every_s=60)
+    walked[30] = fix(30.0, 30 * 80.0, 400.0, accuracy_m=5.0)
+    track = select(walked)
+    assert track.displaced == 1
+    assert not track.accepted[30]
+
+
+def test_one_fast_step_aside_and_on_is_kept() -> None:
+    # Somebody who walks takes a bus round a corner: fast, but not back.
+    walked = drive(30, step_m=80, every_s=60)
+    bus = [fix(30 + i, 30 * 80.0 + 400.0 * i, 200.0 * i, accuracy_m=5.0) for i in range(4)]
+    assert select([*walked, *bus]).displaced == 0
+
+
+def test_what_is_displaced_does_not_depend_on_the_order_of_fixes() -> None:
+    fixes = drive(60, step_m=50, every_s=5)
+    fixes[30] = fix(30 * 5 / 60, 30 * 50.0, 250.0, accuracy_m=5.0)
+    again = select(fixes[::-1])
+    assert again.fixes.epoch_s.tolist() == select(fixes).fixes.epoch_s.tolist()
+
+
 def test_walking_away_and_staying_is_kept() -> None:
     track = select([*stay(0, 10), *walk(10, 15, 0, 400), *stay(15, 30, east_m=400)])
     assert track.displaced == 0

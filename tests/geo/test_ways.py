@@ -105,6 +105,37 @@ def test_rare_fixes_on_the_shortest_way_are_explained_by_it_with_few_questions()
     assert town.asked == 3  # from the nearest road, and from any within two distances
 
 
+class OneWay(Town):
+    """The nearest road to a door is one way: who asks for no other goes far round."""
+
+    def shortest(
+        self, places: list[Spot], *, profile: Profile, near_m: Sequence[float] = ()
+    ) -> Matched | None:
+        way = super().shortest(places, profile=profile, near_m=near_m)
+        assert way is not None
+        (x, y), (east, north) = (_corner(places[0]), _corner(places[-1]))
+        if near_m[0] > 0.0:
+            return way
+        round_ = [(x, y), (x, y - 1_000), (east, y - 1_000), (east, north)]
+        metres = np.abs(np.diff(np.array(round_, dtype=float), axis=0)).sum()
+        return Matched(float(metres), _degrees(round_))
+
+
+def test_a_door_faces_every_road_beside_it() -> None:
+    way = find_way(
+        trace([(0, 10), (200, 0), (400, 0), (600, 5)]), roads=OneWay(), profile=Profile.AUTO
+    )
+    assert way is not None
+    assert way.at_m[-1] == pytest.approx(615, abs=1)
+
+
+def test_a_way_much_less_likely_than_a_line_is_none() -> None:
+    ends: list[Spot] = [(0, 0), (200, 0), (400, 0), (600, 0)]
+    far = Straight(longer=20.0)
+    assert find_way(trace(ends), roads=far, profile=Profile.AUTO) is not None
+    assert find_way(trace(ends), roads=far, profile=Profile.AUTO, line_m=610.0) is None
+
+
 def test_a_fix_elsewhere_asks_for_a_way_past_it() -> None:
     north_first = [(0, 0), (0, 400), (0, 800), (400, 1_000), (1_000, 1_000)]
     assert length(north_first) == pytest.approx(2_000, abs=1)
