@@ -171,19 +171,22 @@ def _between_m(day: Trajectory, pace_mps: float, policy: Policy) -> float:
     """Way that silences between two places leave room for, however much was taken for a stay.
 
     A stop is inferred to last into a silence that ends elsewhere; the way may have been longer.
+    And no phone that only sleeps is silent for `stay_gap_s`: somebody may have gone and come back.
     """
     rules = policy.claim
     fixes = day.track.fixes
-    gone = np.diff(fixes.epoch_s) > rules.long_gap_s
+    silent_s = np.diff(fixes.epoch_s)
+    going_m = rules.gap_going_share * pace_mps * silent_s
+    gone, ended = silent_s > rules.long_gap_s, silent_s > rules.stay_gap_s
     for stop in day.segments:
         if isinstance(stop, Stop):
             edges = (to_epoch_s(stop.start) - _INSTANT_S, to_epoch_s(stop.end) + _INSTANT_S)
             first, after = np.searchsorted(fixes.epoch_s, edges)
             gone[first : max(after - 1, first)] = False
-    straight_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)[gone]
-    going_m = rules.gap_going_share * pace_mps * np.diff(fixes.epoch_s)[gone]
-    beyond_m = going_m - policy.track.detour_mid * straight_m
-    return float(np.clip(beyond_m, 0.0, rules.gap_detour_share * straight_m).sum())
+    straight_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)
+    beyond_m = np.maximum(going_m - policy.track.detour_mid * straight_m, 0.0)
+    between_m = np.minimum(beyond_m, rules.gap_detour_share * straight_m)[gone & ~ended]
+    return float(between_m.sum() + beyond_m[ended].sum())
 
 
 def _open_m(day: Trajectory, rules: ClaimPolicy, *, by_roads: bool) -> float:

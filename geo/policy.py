@@ -231,14 +231,17 @@ class ClaimPolicy:
     """A claim is disputed from so many times the room that the measurement leaves above it."""
     rare_s: float = 150.0
     rare_share: float = 0.6
-    rare_roads_share: float = 0.48
+    rare_roads_share: float = 0.47
     """A step seen less often may be this much longer, by the trace alone and along roads."""
     long_gap_s: float = 600.0
     """A silence longer than this may hide a way of its own ..."""
-    gap_going_share: float = 0.85
+    gap_going_share: float = 0.8
     """... for so much of its length, at the pace of the day ..."""
     gap_detour_share: float = 1.5
     """... and where it ends elsewhere, for no more than this share of the straight way beyond."""
+    stay_gap_s: float = 7_200.0
+    """A silence longer than this may hide a way even where it ends at the place it began: who
+    only sleeps is heard of now and then (OwnTracks reports itself every half hour)."""
     afoot_mps: float = 2.2
     cycling_mps: float = 5.2
     """Nobody who is never faster than this drives; roads are then those of walkers, of cyclists."""

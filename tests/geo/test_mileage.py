@@ -37,6 +37,16 @@ def test_a_short_silence_or_one_that_ends_where_it_began_hides_nothing(
     assert after_silence(minutes, east_m=east_m).doubt_m == 0.0
 
 
+def test_hours_of_silence_hide_a_way_there_and_back() -> None:
+    rides = [*walk(0, 30, -9_000, 0), *stay(30, 60)]
+    slept = measured([*rides, *stay(150, 180)], 3)
+    gone = measured([*rides, *stay(240, 270)], 4.5)
+    assert slept.doubt_m == 0.0
+    pace_mps = 9_000 / 1_800
+    assert gone.doubt_m == pytest.approx(RULES.gap_going_share * pace_mps * 10_800, rel=0.1)
+    assert slept.high_m < gone.high_m
+
+
 def test_errors_of_rare_fixes_are_independent() -> None:
     def open_share(hours: int) -> float:
         way = walk(30, 30 + 60 * hours, 0, 30_000 * hours)[::15]

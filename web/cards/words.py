@@ -202,6 +202,7 @@ THRESHOLDS: Mapping[str, LazyString] = {
     "rare_roads_share": _l("Room between rare fixes, along roads"),
     "gap_going_share": _l("Share of such a silence that may have been spent on the way"),
     "gap_detour_share": _l("Detour that a silence between two places may hide"),
+    "stay_gap_s": _l("A silence longer than this may hide a way there and back"),
     "afoot_mps": _l("Whoever is never faster goes on foot"),
     "cycling_mps": _l("Whoever is never faster goes by bicycle"),
     "twice_s": _l("Lines may overlap by"),
