@@ -113,7 +113,7 @@ def read_plain(payloads: Sequence[bytes], *, received_s: FloatArray) -> Plain:
         if members is None:
             continue
         found += members
-        if payload[0] == _BRACE:
+        if payload.lstrip()[0] == _BRACE:
             raw.append(payload)
             numbers.append(no)
         else:

@@ -66,9 +66,9 @@ class MqttClient:
         """Publish and wait for the broker's acknowledgement."""
         self._client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(10)
 
-    def offer(self, topic: str, payload: bytes | str) -> None:
+    def offer(self, topic: str, payload: bytes | str, *, qos: int = 1) -> None:
         """Publish without waiting, for what the broker will not acknowledge."""
-        self._client.publish(topic, payload, qos=1)
+        self._client.publish(topic, payload, qos=qos)
 
     def subscribe(self, topic: str) -> None:
         """Subscribe with QoS 1 and wait for the acknowledgement."""

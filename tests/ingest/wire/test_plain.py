@@ -113,6 +113,7 @@ def test_an_array_is_read_as_a_whole_or_left_as_a_whole(
 
 
 @given(st.integers(0, 200), st.binary(max_size=3))
+@example(0, b"\r")
 def test_bytes_that_were_broken_on_the_way_are_never_read_otherwise(at: int, junk: bytes) -> None:
     whole = orjson.dumps(PLAIN)
     check([whole[:at] + junk + whole[at:], whole[:at] + junk, whole])

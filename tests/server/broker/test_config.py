@@ -114,7 +114,8 @@ def test_quality_of_service_two_is_refused_by_a_fresh_broker(chaos_stack: Stack)
     chaos_stack.mosquitto.start()
     port = chaos_stack.credentials.device_port
     with MqttClient(port, "phone-alice", PHONES["phone-alice"]) as alice:
-        alice.publish("owntracks/phone-alice/x", "twice", qos=2)
+        assert not alice.disconnected.is_set()
+        alice.offer("owntracks/phone-alice/x", "twice", qos=2)
         assert alice.disconnected.wait(5)
 
 

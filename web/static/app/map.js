@@ -67,6 +67,10 @@ function home(style, zoom) {
   return Array.isArray(style.center) ? { center: style.center, zoom } : { center: [100, 33], zoom: 2.5 };
 }
 
+let leaving = false;
+addEventListener("pagehide", () => { leaving = true; });
+addEventListener("pageshow", () => { leaving = false; });
+
 /**
  * Make a map inside an element with data-basemap (`basemap_attributes()` in templates).
  * It begins at `home` unless the page names a `center`.
@@ -82,6 +86,8 @@ export async function createMap(container, { install, ...options }) {
     locale: { "Map.Title": t("Map"), "NavigationControl.ZoomIn": t("Zoom in"), "NavigationControl.ZoomOut": t("Zoom out") },
     ...options, ...(options.center ? {} : home(style, options.zoom)),
   });
+  // Without a listener MapLibre logs the error object, also for tiles that a page left behind.
+  map.on("error", ({ error }) => leaving || console.error(error?.message || String(error)));
   map.touchZoomRotate.disableRotation();
   map.addControl(new maplibregl.AttributionControl({ compact: false }), "bottom-right");
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "bottom-right");
