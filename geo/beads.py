@@ -6,7 +6,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from geo.distance import FloatArray, metres_per_degree
+from geo.distance import FloatArray, degree_m
 from geo.fix import BoolArray, FixArray, IntArray
 from geo.policy import TrackPolicy
 
@@ -108,7 +108,7 @@ class Growth:
         policy, beads, n = self._policy, self._beads, len(self._starts)
         starts, ends, lon, lat = self._starts, self._ends, self._lon, self._lat
         centre_lon, centre_lat = lon[start], lat[start]
-        east_m, north_m = (float(m[0]) for m in metres_per_degree(beads.lat_deg[[start]]))
+        east_m, north_m = degree_m(lat[start])
         members = [start]
         refresh_at = 2.0
         strays = 0

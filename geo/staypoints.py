@@ -1,12 +1,13 @@
 """Places where one person stayed put."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from geo.beads import Beads, Growth, middle
-from geo.distance import FloatArray, consecutive_m, geodesic_m, metres_per_degree
+from geo.distance import FloatArray, consecutive_m, degree_m, geodesic_m
 from geo.fix import FixArray, IntArray
 from geo.policy import TrackPolicy
 from geo.trackpoints import Trackpoints
@@ -116,7 +117,7 @@ def _weighted(values: FloatArray, weight: FloatArray) -> float:
 
 def _metres(east_deg: FloatArray, north_deg: FloatArray, lat_deg: float) -> FloatArray:
     """Length of short differences in degrees, for a place: flat."""
-    east_m, north_m = metres_per_degree(np.array([lat_deg]))
+    east_m, north_m = degree_m(lat_deg)
     return np.hypot(east_deg * east_m, north_deg * north_m)
 
 
@@ -178,12 +179,21 @@ def _merged(
     return merged
 
 
+def _extent_m(fixes: FixArray, first: int, last: int) -> float:
+    """Diagonal of the box round some fixes; no two are farther apart."""
+    lon, lat = fixes.lon_deg[first : last + 1], fixes.lat_deg[first : last + 1]
+    east_m, north_m = degree_m(float(lat[0]))
+    return math.hypot((lon.max() - lon.min()) * east_m, (lat.max() - lat.min()) * north_m)
+
+
 def _settled(track: Trackpoints, span: tuple[int, int], policy: TrackPolicy) -> tuple[int, int]:
     """Leave out a beginning or an end that is no stay by itself, with a way between.
 
     Who passes the place on a loop before arriving, or after leaving, was seen far off meanwhile.
     """
     first, last = span
+    if _extent_m(track.fixes, first, last) < _FAR * policy.stop_radius_m:  # most stays, and cheap
+        return span
     members, time = np.arange(first, last + 1), track.fixes.epoch_s
     off_m = _distances(track.fixes, members, _median(track.fixes, members, policy))
     away = off_m - track.accuracy_m[members] > policy.stop_radius_m

@@ -5,13 +5,14 @@ from typing import Final
 
 import numpy as np
 
-from geo.distance import FloatArray, consecutive_m, geodesics_m, metres_per_degree
+from geo.distance import FloatArray, consecutive_m, geodesics_m
 from geo.fix import NOT_EVIDENCE, BoolArray, FixArray, IntArray, Source
 from geo.policy import TrackPolicy
 
 _RETURN_SHARE: Final = 0.3
 _MAX_ROUNDS: Final = 5
 _SMALL_PIECE: Final = 2
+_DEGREE_M: Final = 111_195.0
 _HARDEST_MPS2: Final = 5.0
 """Nobody speeds up, brakes or turns harder on a road."""
 _DASH: Final = 3.0
@@ -127,39 +128,37 @@ def _outpaced(fixes: FixArray, accuracy_m: FloatArray) -> BoolArray:
     if len(fixes) < 3:  # between two others
         return wrong
     step_s = np.maximum(np.diff(fixes.epoch_s), 1.0)
-    out_s, back_s = step_s[:-1], step_s[1:]
-    step_m = consecutive_m(fixes.lon_deg, fixes.lat_deg)
-    net = np.maximum(step_m - accuracy_m[:-1] - accuracy_m[1:], 0.0) / step_s
-    slack_m = accuracy_m[1:-1] + np.maximum(accuracy_m[:-2], accuracy_m[2:])
-    off_m = _aside_m(fixes, out_s / (out_s + back_s)) - slack_m
-    braked = off_m > 0.5 * _HARDEST_MPS2 * out_s * back_s
-    wrong[1:-1] = braked
-    maybe = np.flatnonzero((off_m > 0.0) & (np.minimum(net[:-1], net[1:]) > _DASH_MPS) & ~braked)
-    across_m = geodesics_m(
-        lon1_deg=fixes.lon_deg[maybe],
-        lat1_deg=fixes.lat_deg[maybe],
-        lon2_deg=fixes.lon_deg[maybe + 2],
-        lat2_deg=fixes.lat_deg[maybe + 2],
-    )
-    limit = np.maximum(_DASH * _usual(net, maybe), _DASH_MPS)
-    dashed = np.minimum(net[maybe], net[maybe + 1]) > limit
-    dashed &= across_m <= limit * (out_s + back_s)[maybe]
-    wrong[maybe[dashed] + 1] = True
-    doubt_m = np.where(wrong[1:-1], off_m, 0.0)
-    before, after = np.append(0.0, doubt_m[:-1]), np.append(doubt_m[1:], 0.0)
-    wrong[1:-1] = (doubt_m > 0.0) & (doubt_m >= before) & (doubt_m > after)
+    east, north = _steps_m(fixes)
+    net = np.maximum(np.hypot(east, north) - accuracy_m[:-1] - accuracy_m[1:], 0.0) / step_s
+    fast = net > _DASH_MPS
+    k = np.flatnonzero(fast[:-1] | fast[1:])  # the step to each fix in doubt; most are at rest
+    if not len(k):
+        return wrong
+    out_s, back_s = step_s[k], step_s[k + 1]
+    across_e, across_n = east[k] + east[k + 1], north[k] + north[k + 1]
+    # An even pace between the neighbours would pass so far beside the fix.
+    share = out_s / (out_s + back_s)
+    off_m = np.hypot(east[k] - share * across_e, north[k] - share * across_n)
+    off_m -= accuracy_m[k + 1] + np.maximum(accuracy_m[k], accuracy_m[k + 2])
+    doubtful = off_m > 0.5 * _HARDEST_MPS2 * out_s * back_s
+    slower = np.minimum(net[k], net[k + 1])
+    maybe = np.flatnonzero((off_m > 0.0) & (slower > _DASH_MPS) & ~doubtful)
+    limit = np.maximum(_DASH * _usual(net, k[maybe]), _DASH_MPS)
+    dashed = slower[maybe] > limit
+    dashed &= np.hypot(across_e, across_n)[maybe] <= limit * (out_s + back_s)[maybe]
+    doubtful[maybe[dashed]] = True
+    doubt_m = np.zeros(len(fixes))
+    doubt_m[k[doubtful] + 1] = off_m[doubtful]
+    here, before, after = doubt_m[1:-1], doubt_m[:-2], doubt_m[2:]
+    wrong[1:-1] = (here > 0.0) & (here >= before) & (here > after)
     return wrong
 
 
-def _aside_m(fixes: FixArray, share: FloatArray) -> FloatArray:
-    """Metres of each inner fix from where an even pace between its neighbours would be: flat."""
-    lon = np.unwrap(fixes.lon_deg, period=360.0)
-    east, north = (
-        column[1:-1] - column[:-2] - share * (column[2:] - column[:-2])
-        for column in (lon, fixes.lat_deg)
-    )
-    east_m, north_m = metres_per_degree(fixes.lat_deg[1:-1])
-    return np.hypot(east * east_m, north * north_m)
+def _steps_m(fixes: FixArray) -> tuple[FloatArray, FloatArray]:
+    """Metres east and north from each fix to the next, on a sphere: good to half a per cent."""
+    east_deg = (np.diff(fixes.lon_deg) + 180.0) % 360.0 - 180.0
+    narrow = np.cos(np.radians(fixes.lat_deg[1:]))
+    return _DEGREE_M * narrow * east_deg, _DEGREE_M * np.diff(fixes.lat_deg)
 
 
 def _usual(net_mps: FloatArray, index: IntArray) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from geo.beads import middle
-from geo.distance import FloatArray, consecutive_m, metres_per_degree
+from geo.distance import FloatArray, consecutive_m, degree_m
 from geo.fix import IntArray
 from geo.policy import TrackPolicy
 
@@ -83,16 +83,16 @@ def trip_distance(
     bead_s = _bead_s(epoch_s, lon_deg, lat_deg, accuracy_m, policy)
     time, lon, lat, slack = _beads(epoch_s, lon_deg, lat_deg, accuracy_m, bead_s)
     # Only gates, turns and the tolerance are judged in the plane; lengths are geodesics.
-    degree_m = np.concatenate(metres_per_degree(lat[[len(lat) // 2]]))
+    degree = np.array(degree_m(float(lat[len(lat) // 2])))
     east = (lon - lon[0] + 180.0) % 360.0 - 180.0
-    xy = np.column_stack((east, lat)) * degree_m
+    xy = np.column_stack((east, lat)) * degree
     gate = np.clip(slack, policy.gate_m, _GATE_MAX_M)
     anchors = _displacements(xy, gate)
     chord = consecutive_m(lon[anchors], lat[anchors])
     longer = detour(chord, np.diff(time[anchors]), _turns(xy[anchors]), policy)
     mid = float((chord * longer).sum())
     simple = shapely.simplify(shapely.linestrings(xy), middle(gate))
-    corners = shapely.get_coordinates(simple) / degree_m
+    corners = shapely.get_coordinates(simple) / degree
     low = float(consecutive_m(corners[:, 0], corners[:, 1]).sum())
     low = min(low, mid)
     room = min(mid - low, _BENDS * math.sqrt(float(((chord * (longer - 1.0)) ** 2).sum())))

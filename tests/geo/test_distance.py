@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.distance import LocalPlane, consecutive_m, destination, geodesic_m, geodesics_m
+from geo.distance import (
+    LocalPlane,
+    consecutive_m,
+    degree_m,
+    destination,
+    geodesic_m,
+    geodesics_m,
+    metres_per_degree,
+)
 
 lons, lats = st.floats(-180, 180), st.floats(-89, 89)
 
@@ -81,3 +89,9 @@ def test_plane_keeps_lengths_to_one_in_ten_thousand(
     flat = float(np.hypot(east[1] - east[0], north[1] - north[0]))
     true = geodesic_m(lon1_deg=a[0], lat1_deg=a[1], lon2_deg=b[0], lat2_deg=b[1])
     assert flat == pytest.approx(true, rel=1e-4, abs=0.01)
+
+
+@given(lats)
+def test_a_degree_is_as_long_by_itself_as_among_others(lat: float) -> None:
+    east, north = metres_per_degree(np.array([0.0, lat]))
+    assert degree_m(lat) == pytest.approx((east[1], north[1]), rel=1e-12)
