@@ -57,15 +57,17 @@ def select_trackpoints(fixes: FixArray, *, policy: TrackPolicy) -> Trackpoints:
     accuracy = np.where(np.isnan(fixes.accuracy_m), policy.assumed_accuracy_m, fixes.accuracy_m)
     fine = ~fixes.is_source(Source.CELL, Source.LBS) & (accuracy <= policy.max_accuracy_m)
     index = _best_per_instant(fixes.epoch_s, accuracy, np.flatnonzero(usable & fine))
+    offered = fixes.take(index)
     wrong = displaced(
-        fixes.take(index),
+        offered,
         accuracy[index],
         spike_mps=policy.spike_mps,
         spike_max_s=policy.spike_max_s,
         max_speed_mps=policy.max_speed_mps,
     )
     line = np.flatnonzero(~wrong)
-    wrong[line[_outpaced(fixes.take(index[line]), accuracy[index[line]])]] = True
+    left = offered.take(line) if wrong.any() else offered
+    wrong[line[_outpaced(left, accuracy[index[line]])]] = True
     kept = index[~wrong]
     accepted = np.zeros(len(fixes), dtype=np.bool_)
     accepted[kept] = True
@@ -142,10 +144,11 @@ def _outpaced(fixes: FixArray, accuracy_m: FloatArray) -> BoolArray:
     off_m -= accuracy_m[k + 1] + np.maximum(accuracy_m[k], accuracy_m[k + 2])
     doubtful = off_m > 0.5 * _HARDEST_MPS2 * out_s * back_s
     slower = np.minimum(net[k], net[k + 1])
-    maybe = np.flatnonzero((off_m > 0.0) & (slower > _DASH_MPS) & ~doubtful)
+    across_mps = np.hypot(across_e, across_n) / (out_s + back_s)
+    back = (slower > _DASH_MPS) & (across_mps < slower)  # others only went on
+    maybe = np.flatnonzero((off_m > 0.0) & back & ~doubtful)
     limit = np.maximum(_DASH * _usual(net, k[maybe]), _DASH_MPS)
-    dashed = slower[maybe] > limit
-    dashed &= np.hypot(across_e, across_n)[maybe] <= limit * (out_s + back_s)[maybe]
+    dashed = (slower[maybe] > limit) & (across_mps[maybe] <= limit)
     doubtful[maybe[dashed]] = True
     doubt_m = np.zeros(len(fixes))
     doubt_m[k[doubtful] + 1] = off_m[doubtful]
@@ -163,14 +166,14 @@ def _steps_m(fixes: FixArray) -> tuple[FloatArray, FloatArray]:
 
 def _usual(net_mps: FloatArray, index: IntArray) -> FloatArray:
     """Median pace of the steps about some pairs of steps, without these; endless if unknown."""
-    last = len(net_mps) - 1
-    near = index[:, None] + np.concatenate((np.arange(-_AROUND, 0), np.arange(2, 2 + _AROUND)))
-    pace = net_mps[np.clip(near, 0, last)]
-    known = (near >= 0) & (near <= last) & (pace >= _RESTING_MPS)
     usual = np.full(len(index), np.inf)
-    enough = np.count_nonzero(known, axis=1) >= _AROUND // 2
-    if enough.any():
-        usual[enough] = np.nanmedian(np.where(known, pace, np.nan)[enough], axis=1)
+    for row, k in enumerate(index.tolist()):
+        around = np.concatenate(
+            (net_mps[max(k - _AROUND, 0) : k], net_mps[k + 2 : k + 2 + _AROUND])
+        )
+        going = around[around >= _RESTING_MPS]
+        if len(going) >= _AROUND // 2:
+            usual[row] = np.median(going)
     return usual
 
 

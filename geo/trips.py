@@ -77,9 +77,10 @@ def trip_distance(
     if len(epoch_s) < 2:  # a step has two ends
         return DistanceInterval()
     kept = _finest(epoch_s, accuracy_m, policy)
-    epoch_s, lon_deg, lat_deg, accuracy_m = (
-        column[kept] for column in (epoch_s, lon_deg, lat_deg, accuracy_m)
-    )
+    if len(kept) < len(epoch_s):
+        epoch_s, lon_deg, lat_deg, accuracy_m = (
+            column[kept] for column in (epoch_s, lon_deg, lat_deg, accuracy_m)
+        )
     bead_s = _bead_s(epoch_s, lon_deg, lat_deg, accuracy_m, policy)
     time, lon, lat, slack = _beads(epoch_s, lon_deg, lat_deg, accuracy_m, bead_s)
     # Only gates, turns and the tolerance are judged in the plane; lengths are geodesics.
@@ -138,10 +139,12 @@ def detour(
     turn = policy.turn_share * np.expm1(-chord_m / policy.turn_m)
     turn *= np.expm1(-step_s / policy.turn_s) * np.minimum(about / 2.0, _TURN_MAX_RAD)
     beyond = np.append(0.0, size[:-2]) + np.append(size[2:], 0.0)
-    lone = np.clip(1.0 - beyond / np.maximum(about, _TURN_MIN_RAD), 0.0, 1.0)
-    half = np.clip((before + after) / 2.0, -_CORNER_MAX_RAD, _CORNER_MAX_RAD)
-    slant = np.clip((before - after) / 2.0, -_CORNER_MAX_RAD, _CORNER_MAX_RAD)
-    corner = np.clip(np.cos(slant) / np.cos(half) - 1.0, *_CORNER_SHARE)
+    lone = np.maximum(1.0 - beyond / np.maximum(about, _TURN_MIN_RAD), 0.0)
+    # The cosine knows no sides.
+    half = np.minimum(np.abs(before + after) / 2.0, _CORNER_MAX_RAD)
+    slant = np.minimum(np.abs(before - after) / 2.0, _CORNER_MAX_RAD)
+    least, most = _CORNER_SHARE
+    corner = np.minimum(np.maximum(np.cos(slant) / np.cos(half) - 1.0, least), most)
     corner *= policy.corner_share * lone * np.exp(-step_s / policy.corner_s)
     return np.asarray(1.0 + bend + turn + corner)
 
@@ -163,6 +166,8 @@ def _finest(epoch_s: FloatArray, accuracy_m: FloatArray, policy: TrackPolicy) ->
 
     Phones mix satellite fixes with network ones that are seconds and tens of metres off them.
     """
+    if accuracy_m.max() <= _COARSER * accuracy_m.min():
+        return np.arange(len(epoch_s))
     finer = np.zeros(len(epoch_s), dtype=np.bool_)
     for step in (1, 2):
         near = epoch_s[step:] - epoch_s[:-step] <= policy.bead_max_s
@@ -195,6 +200,8 @@ def _beads(
     bead_s: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Average fixes over spans of ``bead_s``; the first and the last stay as they are."""
+    if np.diff(epoch_s).min() > bead_s:  # nothing to average, as with most phones
+        return epoch_s, lon_deg, lat_deg, accuracy_m
     inner = np.floor((epoch_s[1:-1] - epoch_s[0]) / bead_s)
     starts = np.concatenate(([0, 1], np.flatnonzero(np.diff(inner)) + 2, [len(epoch_s) - 1]))
     starts = np.unique(starts)
